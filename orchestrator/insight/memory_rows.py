@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,13 +14,16 @@ from orchestrator.engine.ownership import MemoryFolder, Ownership
 from orchestrator.engine.states import listing_folders
 from orchestrator.errors import InfraError
 from orchestrator.insight.code_rows import EnvironmentSource, pull_request_of
+from orchestrator.insight.plan_rows import PlanRows, read_plan_rows
 from orchestrator.insight.schema import COUNT_COLUMNS, Layer
 from orchestrator.insight.state_rows import StateRows, StateRules, read_state_rows
 from orchestrator.jsontext import MALFORMED, mapping, read_object
-from orchestrator.state.attestations import Attestations
+from orchestrator.plan.digest import sha256
+from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.drift_store import DriftLog, DriftRecord
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.location import Location
+from orchestrator.state.plan_objects import PlanObjects
 from orchestrator.state.records import LedgerEntry, RunRecord
 from orchestrator.state.storage import Blob, ObjectReader, Storage
 
@@ -36,7 +40,8 @@ class KnownObjects:
     """What the dataset has of an environment: generations by object or stack, and what needs no reading.
 
     `states` maps stacks to generation and whether attributes were read; `months` are months that were read
-    after they were over, by folder.
+    after they were over, by folder; `plans` maps stacks to when their last plan was posted, by
+    `plan_attestations` that were read for it.
     """
 
     states: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
@@ -45,6 +50,8 @@ class KnownObjects:
     journals: frozenset[str] = frozenset()
     drift: Mapping[str, str] = field(default_factory=dict)
     attestations: Mapping[str, str] = field(default_factory=dict)
+    plans: Mapping[str, str] = field(default_factory=dict)
+    plan_attestations: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -117,6 +124,8 @@ class MemoryReader:
                     return self._state_rows(with_attributes=with_attributes)
                 case "drift":
                     return self._drift()
+                case "plans":
+                    return self._plans()
                 case _:
                     return self._approvals()
         except InfraError as error:
@@ -384,6 +393,31 @@ class MemoryReader:
                 )
         return rows
 
+    def _plans(self) -> LayerRows:
+        rows = LayerRows()
+        for folder in filter(None, self._source.folders):
+            objects = PlanObjects(self._of(folder), self._source.name, folder.base)
+            attestations = Attestations.beside(objects)
+            added = [blob for blob in attestations.list() if blob.name not in self._known.plan_attestations]
+            last: dict[str, Attestation] = {}
+            for attestation in filter(None, self._map(attestations.listed, added)):
+                for stack in attestation.plans:
+                    before = last[stack].posted if stack in last else self._known.plans.get(stack, "")
+                    if attestation.posted >= before:
+                        last[stack] = attestation
+            self._notify(f"reading the last plans of {len(last):,} stacks")
+            plans = self._map(functools.partial(_read_plan, objects, self._rules), last, last.values())
+            for (stack, attestation), plan in zip(last.items(), plans, strict=True):
+                of = self._source.name, stack
+                rows.remove([stack], plan="stack", plan_resource="stack")
+                rows.add(
+                    "plan",
+                    (*of, attestation.pull_request, attestation.head, attestation.posted, plan.problem),
+                )
+                rows.add("plan_resource", *((*of, *resource) for resource in plan.resources))
+            rows.add("plan_attestation", *((self._source.name, blob.name) for blob in added))
+        return rows
+
     # Objects
 
     def _listed_states(self) -> dict[str, Blob]:
@@ -428,13 +462,23 @@ class MemoryReader:
     def _reader(self, location: Location) -> ObjectReader:
         return self._storage(location) if location.is_remote else self._files
 
-    def _map(self, function: Callable[..., T], items: Iterable[object]) -> Iterable[T]:
-        return self._pool.map(function, items)
+    def _map(self, function: Callable[..., T], *items: Iterable[object]) -> Iterable[T]:
+        return self._pool.map(function, *items)
 
     def _month_count(self, now: datetime) -> int:
         """How many months the days reach back, this one included."""
         begin = now - timedelta(days=self._days)
         return (now.year - begin.year) * 12 + now.month - begin.month + 1
+
+
+def _read_plan(objects: PlanObjects, rules: StateRules, stack: str, attestation: Attestation) -> PlanRows:
+    """The rows of the plan that an attestation names for a stack."""
+    data = objects.of_stack(attestation.pull_request, attestation.head, stack, attestation.plan_run)
+    if data is None:
+        return PlanRows("its plan is no longer in the bucket")
+    if sha256(data) != attestation.plans[stack]:
+        return PlanRows("the plan in the bucket is not the one that was attested")
+    return read_plan_rows(data, rules)
 
 
 def _folder_key(folder: MemoryFolder | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,7 +18,7 @@ from orchestrator.engine.states import EMULATOR
 from orchestrator.insight.code_rows import EnvironmentSource, read_sources, refresh_code
 from orchestrator.insight.dataset import Dataset
 from orchestrator.insight.memory_rows import KnownObjects, LayerRows, MemoryReader
-from orchestrator.insight.schema import MEMORY_LAYERS, NEEDS, Layer
+from orchestrator.insight.schema import INDEXES, MEMORY_LAYERS, NEEDS, TABLES, Layer
 from orchestrator.insight.state_rows import StateRules
 from orchestrator.masking import Masker
 from orchestrator.repository.git import Repository
@@ -49,6 +50,7 @@ def origin_of_dataset(repository: Repository, config: Config, environ: Mapping[s
     """What rows depend on beside the objects: another cloud or other rules of masking make the file again."""
     return {
         "infra": __version__,
+        "tables": hashlib.sha256(repr((TABLES, INDEXES)).encode()).hexdigest(),
         "root": str(repository.root),
         "local": str(local_folder(repository.root, environ)),
         "cloud": environ.get("INFRA_SANDBOX") or environ.get(EMULATOR, ""),
@@ -168,6 +170,10 @@ class Refresher:
             journals=frozenset(pairs("SELECT object, run FROM journal WHERE environment = ?")),
             drift=pairs("SELECT object, generation FROM drift_record WHERE environment = ?"),
             attestations=pairs("SELECT object, generation FROM attestation WHERE environment = ?"),
+            plans=pairs("SELECT stack, posted_at FROM plan WHERE environment = ?"),
+            plan_attestations=frozenset(
+                pairs("SELECT object, environment FROM plan_attestation WHERE environment = ?")
+            ),
         )
 
     def _storage(self, location: Location | None) -> Storage:

@@ -12,7 +12,7 @@ from typing import Literal
 # In the file's name: another version is another file, and nothing is migrated.
 VERSION = 1
 
-Layer = Literal["code", "ledger", "runs", "journals", "states", "attributes", "drift", "approvals"]
+Layer = Literal["code", "ledger", "runs", "journals", "states", "attributes", "drift", "approvals", "plans"]
 # Those that are read from an environment's memory, in the order in which they are read.
 MEMORY_LAYERS: tuple[Layer, ...] = (
     "ledger",
@@ -22,6 +22,7 @@ MEMORY_LAYERS: tuple[Layer, ...] = (
     "attributes",
     "drift",
     "approvals",
+    "plans",
 )
 # The layer, and those that it cannot be understood without.
 NEEDS: Mapping[Layer, tuple[Layer, ...]] = {
@@ -33,6 +34,7 @@ NEEDS: Mapping[Layer, tuple[Layer, ...]] = {
     "attributes": ("code", "ledger", "states", "attributes"),
     "drift": ("code", "drift"),
     "approvals": ("code", "approvals"),
+    "plans": ("code", "plans"),
 }
 
 # Counts of a stack in a run, and the columns that hold them.
@@ -133,6 +135,16 @@ TABLES: Mapping[str, tuple[Layer, str]] = {
         "run TEXT, posted_at TEXT, problem TEXT",
     ),
     "attested_plan": ("approvals", "environment TEXT, object TEXT, stack TEXT, sha256 TEXT"),
+    "plan": (
+        "plans",
+        "environment TEXT, stack TEXT, pull_request INTEGER, head TEXT, posted_at TEXT, problem TEXT, "
+        "PRIMARY KEY (environment, stack)",
+    ),
+    "plan_resource": (
+        "plans",
+        "environment TEXT, stack TEXT, address TEXT, previous_address TEXT, actions TEXT, attributes TEXT",
+    ),
+    "plan_attestation": ("plans", "environment TEXT, object TEXT PRIMARY KEY"),
 }
 # Looked up for each row of a view.
 INDEXES: Mapping[str, str] = {
@@ -145,6 +157,7 @@ INDEXES: Mapping[str, str] = {
     "journal_line_by_run": "journal_line (run, stack)",
     "episode_by_object": "episode (object)",
     "attested_plan_by_object": "attested_plan (object)",
+    "plan_resource_by_stack": "plan_resource (environment, stack)",
 }
 
 
@@ -456,6 +469,26 @@ VIEWS: tuple[View, ...] = (
         },
         "SELECT a.environment, a.pull_request, a.head, p.stack, a.run, a.posted_at, p.sha256, "
         "nullif(a.problem, '') FROM attestation a LEFT JOIN attested_plan p ON p.object = a.object",
+    ),
+    View(
+        "plans",
+        "The last plan of each stack that a pull request showed, one row for each resource that it changes.",
+        {
+            "stack": "ENV/NAME.",
+            "environment": "The environment.",
+            "pull_request": "The pull request's number.",
+            "head": "The commit that was planned.",
+            "posted_at": "When it was attested.",
+            "address": "The resource's address, or `output.NAME`; NULL for a plan without changes.",
+            "previous_address": "Where it is moved from.",
+            "actions": "What the plan does to it: `create`, `update`, `delete create`, others.",
+            "attributes": "What changes in it, a JSON list: `path`, `note` (`known after apply`, "
+            "`sensitive`), and `before` and `after` where `insight.values` names it.",
+            "problem": "Why the plan cannot be shown.",
+        },
+        "SELECT p.stack, p.environment, p.pull_request, p.head, p.posted_at, r.address, "
+        "nullif(r.previous_address, ''), r.actions, r.attributes, nullif(p.problem, '') "
+        "FROM plan p LEFT JOIN plan_resource r ON r.environment = p.environment AND r.stack = p.stack",
     ),
     View(
         "commits",

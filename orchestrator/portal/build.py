@@ -45,7 +45,7 @@ def make_pages(source: PortalSource) -> Iterator[PortalPage]:
     numbers = frozenset(item.number for item in pull_requests[:MOST_PULL_REQUESTS])
     yield from run_pages(source, runs, numbers)
     yield from pull_request_pages(source, pull_requests, linked)
-    yield from stack_pages(source, axes, linked)
+    yield from stack_pages(source, axes, linked, numbers)
 
 
 def build_portal(source: PortalSource, folder: PortalFolder) -> PortalBuild:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.portal.axes import AXES, AxisValue, StackAxes
-from orchestrator.portal.names import run_path, stack_path
+from orchestrator.portal.names import pull_request_path, run_path, stack_path
 from orchestrator.portal.page import PageLink, PortalPage
 from orchestrator.portal.rows import (
     PortalChange,
     PortalDeployment,
     PortalDrift,
     PortalDriftedResource,
+    PortalPlan,
     PortalStack,
     PortalState,
 )
@@ -23,6 +25,8 @@ from orchestrator.report.status import StackStatus
 # Rows of a table on the page of a stack, and on Now.
 MOST_ROWS = 100
 MOST_CONCERNS = 400
+# Attributes of a resource in the last plan.
+MOST_ATTRIBUTES = 20
 # Stacks on one side of the graph.
 MOST_NEIGHBOURS = 12
 
@@ -101,6 +105,29 @@ class Neighbours:
     upstreams: tuple[StackLink, ...]
     dependents: tuple[StackLink, ...]
     height: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class PortalPlannedChange:
+    """A resource in the last plan of a stack, with what changes in it: path, and values or a note."""
+
+    address: str
+    previous_address: str
+    actions: str
+    attributes: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class LastPlan:
+    """The plan of a stack that was shown on a pull request last; `problem` says why it cannot be shown."""
+
+    pull_request: PageLink
+    head: str
+    posted_at: str
+    problem: str
+    resources: tuple[PortalPlannedChange, ...]
     left_out: int
 
 
@@ -244,9 +271,12 @@ def _matrix_cell(stack: PortalStack, axes: Mapping[str, StackAxes]) -> MatrixCel
 
 
 def stack_pages(
-    source: PortalSource, axes: Mapping[str, StackAxes], runs_with_page: frozenset[str]
+    source: PortalSource,
+    axes: Mapping[str, StackAxes],
+    runs_with_page: frozenset[str],
+    pull_requests: frozenset[int],
 ) -> Iterator[PortalPage]:
-    """One page for each stack; runs that have a page are linked."""
+    """One page for each stack; runs and pull requests that have a page are linked."""
     deployments: dict[str, list[PortalDeployment]] = {}
     for deployment in source.deployments:
         deployments.setdefault(deployment.stack, []).append(deployment)
@@ -260,6 +290,9 @@ def stack_pages(
     drifted: dict[str, list[PortalDriftedResource]] = {}
     for resource in source.drifted_resources:
         drifted.setdefault(resource.stack, []).append(resource)
+    plans: dict[str, list[PortalPlan]] = {}
+    for plan in source.plans:
+        plans.setdefault(plan.stack, []).append(plan)
     states: dict[str, PortalState] = {state.stack: state for state in source.states}
     parity: dict[str, StackParity] = {stack.name: stack for stack in source.parity}
     siblings: dict[str, list[PortalStack]] = {}
@@ -287,6 +320,7 @@ def stack_pages(
                 "left_out": max(0, len(own) - MOST_ROWS),
                 "last_change": last_change,
                 "changes": tuple(changes.get((stack.id, last_change), ())[:MOST_ROWS]),
+                "plan": _last_plan(plans.get(stack.id, []), pull_requests),
                 "episodes": tuple(reversed(drift.get(stack.id, ())[-MOST_ROWS:])),
                 "drifted": tuple(item for item in drifted.get(stack.id, ()) if item.began in open_since)[
                     :MOST_ROWS
@@ -303,6 +337,40 @@ def stack_pages(
                 else {},
             },
         )
+
+
+def _last_plan(rows: list[PortalPlan], pull_requests: frozenset[int]) -> LastPlan | None:
+    """The last plan of a stack by its rows; None without any."""
+    if not rows:
+        return None
+    head = rows[0]
+    path = pull_request_path(head.pull_request) if head.pull_request in pull_requests else ""
+    resources = [row for row in rows if row.address]
+    return LastPlan(
+        PageLink(f"#{head.pull_request}", path),
+        head.head,
+        head.posted_at,
+        head.problem or "",
+        tuple(map(_planned_resource, resources[:MOST_ROWS])),
+        max(0, len(resources) - MOST_ROWS),
+    )
+
+
+def _planned_resource(row: PortalPlan) -> PortalPlannedChange:
+    attributes = json.loads(row.attributes or "[]")
+    return PortalPlannedChange(
+        row.address or "",
+        row.previous_address or "",
+        "replace" if set((row.actions or "").split()) == {"create", "delete"} else row.actions or "",
+        tuple((item.get("path", ""), _planned_value(item)) for item in attributes[:MOST_ATTRIBUTES]),
+        max(0, len(attributes) - MOST_ATTRIBUTES),
+    )
+
+
+def _planned_value(attribute: Mapping[str, str]) -> str:
+    """What an attribute changes from and to, as far as that may be shown."""
+    before, after = attribute.get("before", ""), attribute.get("after", "") or attribute["note"]
+    return f"{before} → {after}" if before else after
 
 
 def _edges(source: PortalSource) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:

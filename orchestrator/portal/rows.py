@@ -145,6 +145,21 @@ class PortalApproval(PortalRow):
 
 
 @dataclass(frozen=True)
+class PortalPlan(PortalRow):
+    """A row of the view `plans`: a resource in the last plan of a stack; `address` is None for none."""
+
+    stack: str
+    pull_request: int
+    head: str
+    posted_at: str
+    address: str | None
+    previous_address: str | None
+    actions: str | None
+    attributes: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class PortalEdge(PortalRow):
     """A row of the view `edges`: `target` comes after `source`."""
 

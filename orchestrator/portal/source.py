@@ -28,6 +28,7 @@ from orchestrator.portal.rows import (
     PortalDrift,
     PortalDriftedResource,
     PortalEdge,
+    PortalPlan,
     PortalRow,
     PortalRun,
     PortalStack,
@@ -84,6 +85,7 @@ class PortalSource:
     drift: tuple[PortalDrift, ...] = ()
     drifted_resources: tuple[PortalDriftedResource, ...] = ()
     approvals: tuple[PortalApproval, ...] = ()
+    plans: tuple[PortalPlan, ...] = ()
     edges: tuple[PortalEdge, ...] = ()
     states: tuple[PortalState, ...] = ()
     commits: tuple[PortalCommit, ...] = ()
@@ -105,6 +107,7 @@ _CHANGES = PortalChange.select("changes", f"ORDER BY at DESC, run, stack, addres
 _DRIFT = PortalDrift.select("drift", "ORDER BY stack, began")
 _DRIFTED = PortalDriftedResource.select("drift_resources", "ORDER BY stack, began, address")
 _APPROVALS = PortalApproval.select("approvals", "ORDER BY posted_at DESC, stack")
+_PLANS = PortalPlan.select("plans", "ORDER BY stack, address")
 _EDGES = PortalEdge.select("edges", "ORDER BY source, target")
 _STATES = PortalState.select("states", "ORDER BY stack")
 _COMMITS = PortalCommit.select("commits", "ORDER BY position")
@@ -118,7 +121,19 @@ def read_source(
 ) -> PortalSource:
     """Reads everything, after the dataset is brought up to date. What cannot be read is noted as hidden."""
     rows_of = [
-        *(_STACKS, _RUNS, _DEPLOYMENTS, _CHANGES, _DRIFT, _DRIFTED, _APPROVALS, _EDGES, _STATES, _COMMITS),
+        *(
+            _STACKS,
+            _RUNS,
+            _DEPLOYMENTS,
+            _CHANGES,
+            _DRIFT,
+            _DRIFTED,
+            _APPROVALS,
+            _PLANS,
+            _EDGES,
+            _STATES,
+            _COMMITS,
+        ),
         *(_ADDRESSES, _ENVIRONMENTS, *STATEMENTS),
     ]
     session.prepare({sql: {} for sql in rows_of})
@@ -154,6 +169,7 @@ def read_source(
         drift=_rows(PortalDrift, results[_DRIFT].rows),
         drifted_resources=_rows(PortalDriftedResource, results[_DRIFTED].rows),
         approvals=_rows(PortalApproval, results[_APPROVALS].rows),
+        plans=_rows(PortalPlan, results[_PLANS].rows),
         edges=_rows(PortalEdge, results[_EDGES].rows),
         states=states,
         commits=_rows(PortalCommit, results[_COMMITS].rows),
@@ -207,6 +223,7 @@ def mask_source(source: PortalSource, masker: Masker) -> PortalSource:
         deployments=clean(source.deployments, "subject", "person", "reason"),
         drift=clean(source.drift, "reason"),
         approvals=clean(source.approvals, "problem"),
+        plans=clean(source.plans, "problem"),
         states=clean(source.states, "problem"),
         commits=clean(source.commits, "subject", "author"),
     )

@@ -48,7 +48,7 @@ class PlanObjects:
 
     def create(self, pull_request: int | str, head: str, stack: str, run: str, data: bytes) -> str:
         """Write one, which must not be there yet; returns its name. It is never written again."""
-        name = f"{self._folder(pull_request, head)}{_encoded(stack, self.environment)}/{name_part(run)}.json"
+        name = self._name(pull_request, head, stack, run)
         try:
             self.storage.write(name, data, if_generation=ABSENT)
         except PreconditionFailed:
@@ -71,6 +71,14 @@ class PlanObjects:
         with ThreadPoolExecutor(READERS, thread_name_prefix="plans") as pool:
             blobs = dict(zip(names, pool.map(self.storage.read, names.values()), strict=True))
         return {_decoded(name, self.environment): blob.data for name, blob in blobs.items() if blob}
+
+    def of_stack(self, pull_request: int | str, head: str, stack: str, run: str) -> bytes | None:
+        """The object of one stack; None where there is none."""
+        blob = self.storage.read(self._name(pull_request, head, stack, run))
+        return blob.data if blob else None
+
+    def _name(self, pull_request: int | str, head: str, stack: str, run: str) -> str:
+        return f"{self._folder(pull_request, head)}{_encoded(stack, self.environment)}/{name_part(run)}.json"
 
     def _folder(self, pull_request: int | str, head: str) -> str:
         return f"{self.base}/plans/{name_part(str(pull_request))}/{name_part(head)}/"

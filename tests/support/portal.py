@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime, timedelta
 
 from orchestrator.insight.metrics import DriftPeriod, History, StackDeployment
@@ -14,6 +15,7 @@ from orchestrator.portal.rows import (
     PortalDrift,
     PortalDriftedResource,
     PortalEdge,
+    PortalPlan,
     PortalRun,
     PortalStack,
     PortalState,
@@ -219,6 +221,22 @@ def make_source(stacks: int = 24, runs: int = 30, text: str = HOSTILE, **parts: 
         for item in deployments
         if item.pull_request
     )
+    plans = tuple(
+        PortalPlan(
+            id_,
+            200 - number % 60,
+            "h" * 40,
+            moment(20),
+            address,
+            None,
+            "update",
+            json.dumps([{"path": "tier", "note": "", "after": text}, {"path": "key", "note": "sensitive"}]),
+            None,
+        )
+        for number, id_ in enumerate(ids)
+        if number % 5
+        for address in ('google_compute_network.main["eu"]', "google_sql_database_instance.main")
+    )
     values: dict[str, object] = {
         "name": "platform",
         "now": NOW,
@@ -240,6 +258,7 @@ def make_source(stacks: int = 24, runs: int = 30, text: str = HOSTILE, **parts: 
         "drift": tuple(drift),
         "drifted_resources": tuple(drifted),
         "approvals": approvals,
+        "plans": plans,
         "edges": edges,
         "states": tuple(PortalState(id_, 7, "1.11.4", 17, None) for id_ in ids),
         "commits": commits,

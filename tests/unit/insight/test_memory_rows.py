@@ -13,9 +13,14 @@ import pytest
 
 from orchestrator.errors import ForbiddenError
 from orchestrator.insight.dataset import NAME
+from orchestrator.insight.plan_rows import read_plan_rows
+from orchestrator.insight.state_rows import StateRules
+from orchestrator.masking import Masker
+from orchestrator.plan.digest import AttributeDigest, Digest, OutputDigest, ResourceDigest, encode, sha256
 from orchestrator.state.attestations import Attestation, Attestations
 from orchestrator.state.drift_store import DriftedResourceRecord, DriftLog, DriftRecord, Episode
 from orchestrator.state.ledger import Ledger
+from orchestrator.state.plan_objects import PlanObjects
 from orchestrator.state.records import Operation, RunRecord, StackRecord
 from tests.conftest import MakeRepo
 from tests.support.insight import FILES, NOW, Estate, state_of
@@ -217,6 +222,54 @@ def test_approvals_are_what_was_attested(estate: Estate) -> None:
         (12, "d" * 40, "dev/net", None),
         (13, "e" * 40, None, "the report was cut"),
     ]
+
+
+def test_the_last_plan_of_a_stack_is_read_once_and_without_values(estate: Estate) -> None:
+    objects = PlanObjects(estate.storage, "dev", "dev")
+
+    def attest(number: int, run: str, plan: Digest, attested: str = "") -> None:
+        data = encode(plan)
+        objects.create(number, "d" * 40, "dev/net", run, data)
+        plans = {"dev/net": attested or sha256(data)}
+        Attestations.beside(objects).create(Attestation(number, "d" * 40, run, run, plans))
+
+    def plan(address: str) -> Digest:
+        attributes = (
+            AttributeDigest("size", "0" * 64, "1" * 64, shown_before="small", shown_after="large"),
+            AttributeDigest("password", "0" * 64, "1" * 64, sensitive=True),
+            AttributeDigest("id", "", "", unknown=True),
+        )
+        resources = (ResourceDigest(address, "a", ("update",), attributes=attributes),)
+        return Digest("dev/net", "l", "", resources, (OutputDigest("url", ("create",), "1" * 64),))
+
+    sql = "SELECT pull_request, address, actions, attributes, problem FROM plans ORDER BY address"
+    attest(12, "R1", plan("a.old"))
+    estate.storage.clock += timedelta(hours=1)
+    attest(13, "R2", plan("a.new"))
+    resource, output = estate.ask(sql)
+    assert resource[:3] == (13, "a.new", "update")
+    assert output[:3] == (13, "output.url", "create")
+    notes = {item["path"]: item["note"] for item in json.loads(str(resource[3]))}
+    assert notes == {"size": "", "password": "sensitive", "id": "known after apply"}
+    assert "large" not in str(resource)
+    assert not [name for _, name in estate.calls(sql) if name.endswith("/R2.json")]
+    estate.storage.clock += timedelta(hours=1)
+    attest(14, "R3", plan("a.b"), attested="f" * 64)
+    ((number, address, *_, problem),) = estate.ask(sql)
+    assert (number, address) == (14, None)
+    assert problem == "the plan in the bucket is not the one that was attested"
+
+
+def test_a_value_of_a_plan_is_there_where_a_setting_names_it() -> None:
+    attributes = tuple(
+        AttributeDigest(path, "0" * 64, "1" * 64, shown_before="a", shown_after=after)
+        for path, after in (("size", "large"), ("tier", "large"), ("api_key", "large"))
+    )
+    data = encode(
+        Digest("dev/net", "l", "", (ResourceDigest("a.b", "a", ("update",), attributes=attributes),))
+    )
+    ((*_, text),) = read_plan_rows(data, StateRules(Masker(), ("a.b.size", "a.b.api_key"), b"k")).resources
+    assert [item.get("after") for item in json.loads(text)] == ['"large"', None, None]
 
 
 def test_what_is_private_stays_private(estate: Estate) -> None:
