@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 REHEARSAL = "infra-rehearse.yml"
 # The workflow that uploads findings.
 CODE_SCANNING = "infra-code-scanning.yml"
+# The workflow that a form in a developer portal starts.
+SELF_SERVICE = "infra-new.yml"
 EPILOG = """\b
 Examples:
   infra init                                   in a clone: workflows, and infra.yaml if there is none
@@ -57,6 +59,7 @@ class InitOptions(JsonOptions):
     workflows: bool
     rehearse: bool
     sarif: bool
+    self_service: bool
     portal: PortalHost | None
     system: System | None
     image: str
@@ -131,6 +134,11 @@ class InitOptions(JsonOptions):
 @click.option("--rehearse", is_flag=True, help="Also write a workflow that rehearses pull requests of forks.")
 @click.option(
     "--sarif", is_flag=True, help="Also write a workflow that uploads findings to GitHub's code scanning."
+)
+@click.option(
+    "--self-service",
+    is_flag=True,
+    help="Also write a workflow that runs `infra new` for a developer portal: docs/golden-paths.md.",
 )
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @click.option("--dry-run", is_flag=True, help="Write nothing.")
@@ -299,6 +307,7 @@ def _workflows(
             drift_shards=options.drift_shards,
             rehearse=options.rehearse or (folder / REHEARSAL).exists(),
             sarif=options.sarif or (folder / CODE_SCANNING).exists(),
+            self_service=options.self_service or (folder / SELF_SERVICE).exists(),
             portal=options.portal or written_portal(project.root),
         ),
         selected,

@@ -19,7 +19,8 @@ class WorkflowTarget:
     `shards` is how many jobs apply an environment side by side, `drift_shards` how many check it for drift.
     `install` is how the jobs get Terraform, `product` and `version` which one by its setup action (an empty
     version is the newest). `submodules` and `lfs` say what a checkout fetches besides. With `rehearse`
-    pull requests of forks are rehearsed without credentials, with `sarif` findings go to code scanning.
+    pull requests of forks are rehearsed without credentials, with `sarif` findings go to code scanning, with
+    `self_service` a form in a developer portal can start `infra new`.
     `job_variables` are the names of secrets and variables that Terraform and hooks of an environment get;
     with `reports` there is a job for report hooks. `notify_variables` are the names of secrets that the jobs
     get which send messages. With `estimates_cost` the jobs that plan get infracost. `portal` is where the
@@ -38,6 +39,7 @@ class WorkflowTarget:
     lfs: bool = False
     rehearse: bool = False
     sarif: bool = False
+    self_service: bool = False
     job_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reports: bool = False
     notify_variables: tuple[str, ...] = ()

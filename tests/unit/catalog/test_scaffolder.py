@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.support.cli import Infra
 from tests.support.repo import Repo
 from tests.support.schemas import check_schema
 
-PAGE = Path(__file__).parents[3] / "docs/golden-paths.md"
 FILES = {
     "infra.yaml": "backend: {gcs: {bucket: states}}\ncatalog:\n  queue: {folder: templates/queue}\n",
     "infra/envs/dev/net/main.tf": "",
@@ -46,21 +44,26 @@ def test_questions_are_fields_except_secret_and_shared_ones(repo: Repo) -> None:
     assert page["properties"].keys() == {"name", "size", "tier"}
 
 
-def test_the_form_gives_the_documented_workflow_its_inputs(repo: Repo) -> None:
+def test_the_form_gives_the_workflow_its_inputs(repo: Repo) -> None:
     (step,) = form(repo)["spec"]["steps"]
     assert step["action"] == "github:actions:dispatch"
     assert step["input"]["repoUrl"] == "github.com?owner=acme&repo=infra"
-    (text,) = (
-        block
-        for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-        if step["input"]["workflowId"] in block
-    )
-    workflow = yaml.safe_load(text.replace("on:", '"on":', 1))
+    words = ("init", "--repository", "acme/infra", "--from", f"acme/infra@{'0123456789' * 4}")
+    Infra(repo.root, {})(*words, "--self-service", code=0)
+    path = f".github/workflows/{step['input']['workflowId']}"
+    workflow = yaml.safe_load((repo.root / path).read_text().replace("on:", '"on":', 1))
     inputs = workflow["on"]["workflow_dispatch"]["inputs"]
     assert step["input"]["workflowInputs"].keys() == inputs.keys()
     assert step["input"]["workflowInputs"]["kind"] in inputs["kind"]["options"]
+    job = workflow["jobs"]["propose"]
+    assert job["if"] == "github.ref == 'refs/heads/main'"
     # Nothing that somebody typed is part of a script.
-    assert not any("${{" in part.get("run", "") for part in workflow["jobs"]["propose"]["steps"])
+    assert not any("${{" in part.get("run", "") for part in job["steps"])
+    # It stays when the workflows are written again.
+    (repo.root / path).write_text("# Ours.\n")
+    document = Infra(repo.root, {})(*words, "--json", code=0).document
+    states = {file["path"]: file["state"] for file in document["files"]}
+    assert states[path] == "differs"
 
 
 def test_answers_come_from_a_file(repo: Repo, tmp_path: Path) -> None:

@@ -175,6 +175,8 @@ def render(target: WorkflowTarget, source: Source) -> Mapping[str, str]:
         files["rehearse"] = _filled(_template("rehearse"), words, {})
     if target.sarif:
         files["code-scanning"] = _filled(_template("code-scanning"), words, {})
+    if target.self_service:
+        files["new"] = _filled(_template("new"), words, {})
     if target.portal:
         files["portal"] = _filled(_template("portal"), words, _portal_blocks(target.portal))
     return {

@@ -18,7 +18,14 @@ from orchestrator.forge.workflow_target import PortalHost, WorkflowTarget
 from tests.support.workflows import SOURCE, STANDINS, read_yaml
 
 TARGET = WorkflowTarget(
-    "acme/infra", "main", ("dev", "prod"), version="1.9.8", rehearse=True, sarif=True, portal="pages"
+    "acme/infra",
+    "main",
+    ("dev", "prod"),
+    version="1.9.8",
+    rehearse=True,
+    sarif=True,
+    self_service=True,
+    portal="pages",
 )
 
 
