@@ -82,6 +82,7 @@ def _apply(
     planned: StackPlan,
     plan_file: Path,
     on_line: Callable[[bytes], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> ApplyOutcome:
     """Terraform's apply; again when the lock that kept it out was gone by the time it looked whose it is.
 
@@ -106,7 +107,7 @@ def _apply(
         if not lost_race or time.monotonic() >= end or session.context.supervisor.interrupted:
             return outcome
         session.context.progress.doing(stack.id, "its lock was just released: trying again")
-        time.sleep(0.1 + secrets.randbelow(400) / 1000)
+        sleep(0.1 + secrets.randbelow(400) / 1000)
         if has_moved(session.memory.states, stack, planned):
             return outcome
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from orchestrator.engine.apply_plan import STALE, ResumedApply, planned_lines, record_outcome
+from orchestrator.engine.apply_plan import STALE, ResumedApply, _apply, planned_lines, record_outcome
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.ledgers import Ledgers, this_machine
 from orchestrator.engine.leftovers import own_lock
@@ -25,7 +27,7 @@ from orchestrator.report.model import StackReport
 from orchestrator.repository.loading import load
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.records import LedgerEntry
-from orchestrator.terraform.client import ApplyOutcome, Diagnostic, PlanOptions
+from orchestrator.terraform.client import ApplyOutcome, Diagnostic, PlanOptions, Workdir
 from orchestrator.terraform.model import LockHolder
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
@@ -301,3 +303,39 @@ def test_a_refresh_applies_no_part_of_a_commit(make_repo: MakeRepo, refresh_only
     bench = _bench(make_repo, refresh_only=refresh_only)
     assert bench.end(ok=True).result == "applied"
     assert bool(bench.entry().attempted) is not refresh_only
+
+
+GONE = LockHolder()
+MEANWHILE: dict[str, tuple[LockHolder | None, Callable[[ClaimedStack], Any], int]] = {
+    "nothing": (GONE, lambda bench: None, 2),
+    "no lock kept it out": (None, lambda bench: None, 1),
+    "somebody has the lock": (LockHolder(id="7", who="grace@elsewhere"), lambda bench: None, 1),
+    "who had the lock applied": (GONE, lambda bench: bench.bucket.write(STATE, b"{}"), 1),
+}
+
+
+@pytest.mark.parametrize("name", MEANWHILE)
+def test_a_lost_race_for_a_lock_is_run_again_only_on_the_state_that_was_planned(
+    make_repo: MakeRepo, name: str
+) -> None:
+    """Terraform would refuse the plan as stale, and report a failed apply."""
+    locked, happens, attempts = MEANWHILE[name]
+    bench = _bench(make_repo)
+    ended = ApplyOutcome(False, 1, "exited", bench.journal)
+    outcomes = [replace(ended, locked=locked), replace(ended, ok=True)]
+    client = SimpleNamespace(apply=lambda *arguments, **options: outcomes.pop(0))
+    bench.recorder.session = replace(bench.session, terraform=cast(Any, SimpleNamespace(client=client)))
+    states, stack = bench.session.memory.states, bench.claim.stack
+    planned = StackPlan(StackReport("dev/net", "dev", "changed"), generation=states.generation(stack))
+    root = bench.session.context.project.root
+    work, plan_file = Workdir(root, root / "data", root / "run", {}), root / "plan.tfplan"
+    _apply(
+        bench.recorder,
+        bench.claim,
+        work,
+        planned,
+        plan_file,
+        on_line=lambda line: None,
+        sleep=lambda seconds: happens(bench),
+    )
+    assert len(outcomes) == 2 - attempts

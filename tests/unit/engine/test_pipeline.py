@@ -7,9 +7,10 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,16 +26,20 @@ from orchestrator.engine.pipeline import (
     environments_in_order,
     plan_all,
 )
-from orchestrator.engine.ports import SilentProgress
+from orchestrator.engine.ports import Consent, SilentProgress
 from orchestrator.engine.recorder import RecorderOptions
 from orchestrator.engine.saved_plans import SavedPlan, SavedPlans
 from orchestrator.engine.session import Session, open_session
 from orchestrator.engine.terraform_command import run_terraform
 from orchestrator.errors import BlockedError, ConfigError, InfraError, UsageError
 from orchestrator.forge.github import workflows
+from orchestrator.process import Completed
+from orchestrator.report.model import RunReport
 from orchestrator.repository.loading import load
+from orchestrator.repository.model import Project, Stack
 from orchestrator.review.pull_request import plan_part as planning
-from orchestrator.terraform.client import PlanOptions
+from orchestrator.state.promotion_store import CheckResult
+from orchestrator.terraform.client import PlanOptions, PlanOutcome, Workdir
 from tests.conftest import MakeRepo
 from tests.support.memory_storage import MemoryStorage
 from tests.support.sessions import session_in_memory
@@ -160,3 +165,180 @@ def test_nothing_is_planned_against_the_ledger_of_another_repository(make_repo: 
     stranger = session_in_memory(load(make_repo({**CI_ONLY, "README.md": "Theirs"}).root), bucket)
     with pytest.raises(InfraError, match="this memory belongs to"):
         plan_all(stranger, RunRequest(("prod/a",)))
+
+
+# The question, and promotions that are held
+
+TWO_ENVIRONMENTS = {
+    "infra.yaml": "version: 1\nbackend:\n  gcs: {bucket: b}\nenvironments:\n"
+    "  dev: {checks: [{name: smoke, command: ['true']}]}\n  prod: {protected: true}\n",
+    "infra/envs/dev/a/main.tf": 'terraform {\n  backend "gcs" {}\n}\n',
+    "infra/envs/prod/a/main.tf": 'terraform {\n  backend "gcs" {}\n}\n',
+}
+CHANGE = {
+    "address": "terraform_data.x",
+    "mode": "managed",
+    "type": "terraform_data",
+    "name": "x",
+    "provider_name": "terraform.io/builtin/terraform",
+    "change": {"actions": ["update"], "before": {"input": "a"}, "after": {"input": "b"}},
+}
+PLAN_JSON = json.dumps(
+    {"format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": [CHANGE]}
+).encode()
+
+
+@dataclass(frozen=True)
+class PlanningTerraform:
+    """Plans one change for each stack, and applies nothing: an apply is an AttributeError."""
+
+    project: Project
+
+    def workdir(self, stack: Stack, run: str | None = None) -> Workdir:
+        folder = self.project.root / "runs" / stack.environment
+        folder.mkdir(parents=True, exist_ok=True)
+        return Workdir(self.project.root / stack.path, folder / "data", folder, {})
+
+    def binary_of(self, stack: Stack) -> Any:
+        return SimpleNamespace(version="1.11.4", is_older_than=lambda version: False)
+
+    def init(self, stack: Stack, work: Workdir, *, shadow: bool = False) -> None:
+        """Nothing is installed."""
+
+    def plan_options(self, stack: Stack, options: PlanOptions) -> PlanOptions:
+        return options
+
+    @property
+    def client(self) -> Any:
+        def plan(work: Workdir, options: PlanOptions, on_event: Callable[[str], None]) -> PlanOutcome:
+            return PlanOutcome(True, work.run_dir / "plan.tfplan", b"", 0.0)
+
+        return SimpleNamespace(
+            plan=plan,
+            show_json=lambda work, plan_file: PLAN_JSON,
+            run_raw=lambda work, arguments: Completed(("terraform",), 0, b"", b"", 0.0),
+        )
+
+
+@dataclass
+class RefusingPerson:
+    """Says no, and remembers what it was shown, and whose names it was to give."""
+
+    reports: list[RunReport] = field(default_factory=list)
+    protected: list[str] = field(default_factory=list)
+
+    def to_apply(self, report: RunReport, *, protected: Sequence[str]) -> None:
+        self.reports.append(report)
+        self.protected += protected
+        raise BlockedError("Not confirmed; nothing was changed.")
+
+
+@dataclass(frozen=True)
+class PlannedProject:
+    """Two environments with a stack each, planned by nobody's Terraform; smoke is a check of dev."""
+
+    session: Session
+    bucket: MemoryStorage
+
+    def record_check(self, result: str) -> None:
+        store = self.session.memory.ledgers.promotions("dev")
+        assert store
+        checks = {"smoke": CheckResult(result, "", "R0")}  # type: ignore[arg-type]
+        store.update(self.session.context.info.commit, lambda record: replace(record, checks=checks))
+
+    def results(self, run: Callable[[Session, Consent], RunReport]) -> dict[str, str]:
+        """What was shown to somebody who says no, or is the report where nobody was asked."""
+        person = RefusingPerson()
+        try:
+            report = run(self.session, cast(Consent, person))
+        except BlockedError:
+            (report,) = person.reports
+        assert not [name for call, name in self.bucket.calls if call == "write" and "/ledger/" in name]
+        return {stack.id: stack.result for stack in report.stacks}
+
+    def saved(self) -> Path:
+        """A folder with a saved plan of each stack."""
+        folder, states = self.session.context.project.root / "plans", self.session.memory.states
+        plans = {}
+        for stack in self.session.context.project.stacks.values():
+            file = SavedPlans(folder, {}).plan_file(stack.id)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("tfplan", b"")
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            generation = states.generation(stack)
+            plans[stack.id] = asdict(SavedPlan("F", digest, generation, {}, shadow=False, destroy=False))
+        (folder / "manifest.json").write_text(json.dumps({"version": 1, "stacks": plans}))
+        return folder
+
+
+@pytest.fixture
+def planned_project(make_repo: MakeRepo) -> PlannedProject:
+    bucket, project = MemoryStorage(), load(make_repo(TWO_ENVIRONMENTS).root)
+    for name in ("dev", "prod"):
+        state: dict[str, Any] = {"version": 4, "serial": 1, "lineage": name, "resources": []}
+        bucket.write(f"{name}/state/a/default.tfstate", json.dumps(state).encode())
+    session = replace(session_in_memory(project, bucket), terraform=cast(Any, PlanningTerraform(project)))
+    return PlannedProject(session, bucket)
+
+
+def _apply_all(session: Session, consent: Consent) -> RunReport:
+    return apply(session, RunRequest(("dev/a", "prod/a")), consent)
+
+
+def _apply_pending(session: Session, consent: Consent) -> RunReport:
+    return apply(session, RunRequest(("prod/a",), promotes=True), consent)
+
+
+def _apply_named(session: Session, consent: Consent) -> RunReport:
+    return apply(session, RunRequest(("prod/a",)), consent)
+
+
+def _destroy_all(session: Session, consent: Consent) -> RunReport:
+    return apply(session, RunRequest(("dev/a", "prod/a"), PlanOptions(destroy=True)), consent)
+
+
+@pytest.mark.parametrize(
+    ("run", "check", "results"),
+    [
+        (_apply_all, "failed", {"dev/a": "changed", "prod/a": "blocked"}),
+        (_apply_all, "passed", {"dev/a": "changed", "prod/a": "changed"}),
+        (_apply_all, "", {"dev/a": "changed", "prod/a": "changed"}),
+        (_apply_pending, "failed", {"prod/a": "blocked"}),
+        (_apply_named, "failed", {"prod/a": "changed"}),
+        (_destroy_all, "failed", {"dev/a": "changed", "prod/a": "changed"}),
+    ],
+)
+def test_nothing_is_promoted_past_checks_that_failed(
+    planned_project: PlannedProject,
+    run: Callable[[Session, Consent], RunReport],
+    check: str,
+    results: dict[str, str],
+) -> None:
+    """Who names one environment alone has chosen it; a destroy promotes nothing."""
+    if check:
+        planned_project.record_check(check)
+    assert planned_project.results(run) == results
+
+
+@pytest.mark.parametrize(("check", "prod"), [("failed", "blocked"), ("passed", "changed")])
+def test_saved_plans_are_not_promoted_past_checks_that_failed(
+    planned_project: PlannedProject, check: str, prod: str
+) -> None:
+    planned_project.record_check(check)
+    folder = planned_project.saved()
+    results = planned_project.results(
+        lambda session, consent: apply_saved_plans(session, folder, (), consent, RecorderOptions())
+    )
+    assert results == {"dev/a": "changed", "prod/a": prod}
+
+
+def test_saved_plans_are_applied_after_a_question_that_names_protected_environments(
+    planned_project: PlannedProject,
+) -> None:
+    person, folder = RefusingPerson(), planned_project.saved()
+    with pytest.raises(BlockedError, match="Not confirmed"):
+        apply_saved_plans(planned_project.session, folder, (), cast(Consent, person), RecorderOptions())
+    assert person.protected == ["prod"]
+    assert [stack.result for stack in person.reports[0].stacks] == ["changed", "changed"]
+    assert not [name for call, name in planned_project.bucket.calls if call == "write" and "/ledger/" in name]

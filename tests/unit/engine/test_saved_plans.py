@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -78,6 +80,31 @@ def test_what_changed_since_the_plan_was_saved(
         check_saved_plans(session, saved, ["dev/app"])
         return
     with pytest.raises(error, match=words):
+        check_saved_plans(session, saved, ["dev/app"])
+
+
+@pytest.mark.parametrize("version", ["1.11.4", "1.11.5", "1.10.0", "1.11.4-rc1"])
+def test_a_plan_of_another_terraform_is_refused(make_repo: MakeRepo, tmp_path: Path, version: str) -> None:
+    """The manifest is not asked: the plan file says which Terraform made it."""
+    bucket = MemoryStorage()
+    blob = bucket.write(STATE, CONTENT)
+    session = session_in_memory(load(make_repo(FILES).root), bucket)
+    runner = SimpleNamespace(
+        project=session.context.project, binary_of=lambda stack: SimpleNamespace(version="1.11.4")
+    )
+    session = replace(session, terraform=cast(Any, runner))
+    head = bytes([1 << 3, 3, 14 << 3 | 2, len(version)]) + version.encode()
+    saved = SavedPlans(tmp_path / "plans", {})
+    saved.plan_file("dev/app").parent.mkdir(parents=True)
+    with zipfile.ZipFile(saved.plan_file("dev/app"), "w") as archive:
+        archive.writestr("tfplan", head)
+    digest = hashlib.sha256(saved.plan_file("dev/app").read_bytes()).hexdigest()
+    plan = SavedPlan("F", digest, blob.generation, {}, shadow=False, destroy=False)
+    saved = replace(saved, stacks={"dev/app": plan})
+    if version == "1.11.4":
+        check_saved_plans(session, saved, ["dev/app"])
+        return
+    with pytest.raises(PlanFileError, match=f"made by version {version}, and 1.11.4 is at hand"):
         check_saved_plans(session, saved, ["dev/app"])
 
 

@@ -22,6 +22,7 @@ from orchestrator.engine.state_changes import (
     accept_state,
     find_copy,
     find_renamed,
+    forget_stack,
     move_state_by_hand,
     require_no_state,
     require_state,
@@ -181,6 +182,22 @@ def test_a_stack_that_has_a_state_is_not_forgotten(local: Session) -> None:
     files(local)[1].write_bytes(state())
     with pytest.raises(UsageError, match="has a state"):
         require_no_state(local.memory.states, stack)
+
+
+def test_only_a_stack_that_the_ledger_knows_is_forgotten(local: Session) -> None:
+    stack = local.context.project.stacks["dev/lan"]
+    ledger = local.memory.ledgers.of(stack)
+    with pytest.raises(UsageError, match="The ledger knows nothing of dev/lan"):
+        forget_stack(local, stack, "its project was deleted")
+    entry = ledger.entry("dev/lan")
+    assert entry is None or entry.is_blank
+    commit = local.context.project.commit or ""
+    before = ledger.begin("dev/lan", Operation("R0", "apply", "planned", "bo", "desk", commit), entry)
+    ledger.finish(replace(before, result="applied", commit=commit, operation=None))
+    forget_stack(local, stack, "its project was deleted")
+    forgotten = ledger.entry("dev/lan")
+    assert forgotten
+    assert (forgotten.forgotten, forgotten.commit) == ("its project was deleted", "")
 
 
 OLD, NEW = Location("old", "dev/net/default.tfstate"), Location("new", "dev/net/default.tfstate")
