@@ -26,7 +26,7 @@ EXAMPLE := --repository example/infrastructure --trunk main --environment dev --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-svg gallery test portal-test modules soak real-aws real-google real-rego lint format bench upgrade clean
+.PHONY: help demo demo-svg gallery test portal-test modules soak real-aws real-google real-rego real-backstage lint format bench upgrade clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,12 +107,19 @@ real-google: $(VENV)/.dev ## Test the real google provider: make real-google PRO
 # Building it takes Go a minute or two, so it is no part of `make test`.
 OPA := github.com/open-policy-agent/opa@v1.6.0
 CONFTEST := github.com/open-policy-agent/conftest@v0.71.1
+BACKSTAGE := @backstage/catalog-model@1.10.3 @backstage/plugin-scaffolder-common@2.4.0
 real-rego: $(VENV)/.dev ## Test rules in Rego with the real opa and conftest, which Go builds.
 	@if ! command -v go >/dev/null; then \
 	  echo "The tests with opa and conftest are skipped: Go is not installed"; exit; fi; \
 	GOBIN="$(abspath $(VENV))/rego" go install $(OPA) && \
 	  GOBIN="$(abspath $(VENV))/rego" go install $(CONFTEST) && \
 	  PATH="$(abspath $(VENV))/rego:$$PATH" $(BIN)/python -m pytest -q tests/unit/plan/test_rego.py
+
+real-backstage: $(VENV)/.dev ## Check entities and forms with Backstage's own packages, which npm installs.
+	@if ! command -v npm >/dev/null; then \
+	  echo "The tests with Backstage are skipped: npm is not installed"; exit; fi; \
+	npm install --silent --ignore-scripts --prefix "$(abspath $(VENV))/backstage" $(BACKSTAGE) && \
+	  BACKSTAGE="$(abspath $(VENV))/backstage" $(BIN)/python -m pytest -q -m real tests/real/test_backstage.py
 
 lint: $(VENV)/.dev ## Check style, types, which room may import which, and the Terraform under infra/.
 	@$(BIN)/ruff check .
