@@ -130,13 +130,15 @@ def _build(app: App, path: Path, since: float) -> tuple[PortalFolder, PortalBuil
     from orchestrator.portal.build import build_portal
     from orchestrator.portal.folder import PortalFolder
     from orchestrator.portal.source import read_source
+    from orchestrator.repository.loading import no_garbage_collection
 
     if since <= 0:
         raise UsageError("--since 0s leaves nothing.", advice="For example: --since 30d")
     now, window = datetime.now(UTC).replace(microsecond=0), timedelta(seconds=since)
     project = app.project()
     folder = PortalFolder.open(path)
-    with open_dataset(app, days=days_of_history(window), project=project) as session:
-        source = read_source(session, project, app.environ, now, window)
-        note_hidden(app, session)
-    return folder, build_portal(source, folder)
+    with no_garbage_collection():
+        with open_dataset(app, days=days_of_history(window), project=project) as session:
+            source = read_source(session, project, app.environ, now, window)
+            note_hidden(app, session)
+        return folder, build_portal(source, folder)

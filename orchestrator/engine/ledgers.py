@@ -50,6 +50,7 @@ class Ledgers:
         self._local = Folder(local_folder(project.root, environ))
         self._made: dict[tuple[str, str], Ledger] = {}
         self._logs: dict[tuple[str, str], DriftLog] = {}
+        self._folders: dict[tuple[str, Location | None], MemoryFolder | None] = {}
         self._lock = threading.Lock()
         self._forgotten: Mapping[str, str] = {}
 
@@ -157,7 +158,10 @@ class Ledgers:
     def _find_folder(self, environment: str, location: Location | None) -> tuple[Storage, str, str]:
         """Where a stack with its state at a location is remembered: the storage, its bucket's name, and the
         environment's folder in it. OwnershipError where that is another repository's."""
-        folder = self.folder(environment, location)
+        key = environment, location
+        if key not in self._folders:
+            self._folders[key] = self.folder(environment, location)
+        folder = self._folders[key]
         if folder is None:
             return self._local, "", environment
         self.check_folder(folder)

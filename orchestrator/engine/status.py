@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
+from orchestrator.config import FILE_NAME
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.memory import Memory
 from orchestrator.engine.pending import pending_reason, upstream_hashes
@@ -57,7 +58,16 @@ class TrunkView:
         except GitError:
             return cls(project, {})
         line = project.repository.first_parents(ref, FAR_BEHIND)
-        return cls(load_commit(project, ref), {commit: index for index, commit in enumerate(line)})
+        return cls(_project_at(project, ref), {commit: index for index, commit in enumerate(line)})
+
+
+def _project_at(project: Project, ref: str) -> Project:
+    """The project as a commit has it. Where the working tree has the same files, they are not read again."""
+    tree, own = project.repository.commit_tree(ref, project.coverage.source.memo), project.tree
+    is_same = (tree.ids, tree.links) == (own.ids, own.links) and not (tree.submodules or own.submodules)
+    if is_same and FILE_NAME in tree.ids:
+        return replace(project, tree=tree)
+    return load_commit(project, ref)
 
 
 @dataclass

@@ -190,13 +190,13 @@ def mask_source(source: PortalSource, masker: Masker) -> PortalSource:
         return masker.mask_text(text)
 
     def clean(rows: tuple[Row, ...], *names: str) -> tuple[Row, ...]:
-        return tuple(
-            replace(
-                row,
-                **{name: masked(text) for name in names if (text := getattr(row, name))},
-            )
-            for row in rows
-        )
+        return tuple(clean_row(row, names) for row in rows)
+
+    def clean_row(row: Row, names: tuple[str, ...]) -> Row:
+        hidden = {
+            name: text for name in names if (raw := getattr(row, name)) and (text := masked(raw)) != raw
+        }
+        return replace(row, **hidden) if hidden else row
 
     return replace(
         source,
@@ -217,6 +217,8 @@ def mask_source(source: PortalSource, masker: Masker) -> PortalSource:
         stacks=clean(source.stacks, "subject", "author", "operation", "break_glass", "problem"),
         statuses={
             id_: replace(status, why=masked(status.why), advice=masked(status.advice))
+            if status.why or status.advice
+            else status
             for id_, status in source.statuses.items()
         },
         runs=clean(source.runs, "subject", "person", "break_glass", "problem", "link"),

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
-from orchestrator.engine.status import StatusReader
+from orchestrator.engine.status import StatusReader, TrunkView
 from orchestrator.errors import StateError
 from orchestrator.repository.loading import load
 from orchestrator.state.ledger import Ledger
@@ -215,3 +215,14 @@ def test_where_only_ci_applies_the_advice_is_what_works_there(make_repo: MakeRep
     _record(storage, "dev/net", "interrupted")
     (status,) = _statuses(make_repo(files), storage).of()
     assert (status.status, "`/infra resume dev/net`" in status.advice) == ("unfinished", True)
+
+
+def test_trunk_is_the_commit_also_where_the_working_tree_has_the_same_files(make_repo: MakeRepo) -> None:
+    repo = make_repo(FILES)
+    project = load(repo.root)
+    trunk = TrunkView.of(project).project
+    assert (trunk.tree.commit, trunk.commit) == (project.commit, project.commit)
+    assert trunk.fingerprint("dev/net") == project.fingerprint("dev/net")
+    repo.write({"infra/envs/dev/net/main.tf": 'terraform {\n  backend "gcs" {}\n}\nlocals {}\n'})
+    changed = load(repo.root)
+    assert TrunkView.of(changed).project.fingerprint("dev/net") != changed.fingerprint("dev/net")
