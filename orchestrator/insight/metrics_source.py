@@ -17,10 +17,9 @@ from orchestrator.insight.query import QueryResult
 
 _STACKS = "SELECT environment, id, owners FROM stacks WHERE path IS NOT NULL ORDER BY environment, id"
 _DEPLOYMENTS = (
-    'SELECT r.run, r.environment, d.stack, r.at, r.seconds, d.result, d."commit", '
-    "r.break_glass IS NOT NULL OR r.subject LIKE 'Revert \"%' "
-    "FROM runs r JOIN deployments d ON d.run = r.run AND d.environment = r.environment "
-    "ORDER BY r.at, r.run, d.stack"
+    'SELECT run, environment, stack, at, run_seconds, result, "commit", '
+    "break_glass IS NOT NULL OR subject LIKE 'Revert \"%' "
+    "FROM deployments ORDER BY at, run, stack"
 )
 _COMMITS = "SELECT id, committed_at FROM commits"
 _DRIFT = "SELECT environment, stack, began, ended, checked_at FROM drift ORDER BY environment, stack, began"

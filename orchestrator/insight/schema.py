@@ -330,12 +330,13 @@ VIEWS: tuple[View, ...] = (
             "pull_request": "The number of the run's pull request.",
             "trigger": "`ci` or `local`.",
             "break_glass": "Why rules were bypassed.",
+            "run_seconds": "How long the whole run took in the environment.",
         },
         "SELECT r.id, r.environment, r.at, s.stack, s.result, nullif(s.reason, ''), s.seconds, "
         "s.created, s.updated, s.replaced, s.deleted, s.imported, s.moved, s.forgotten, "
         "s.serial_before, s.serial_after, "
         'r."commit", r.subject, r.person, r.pull_request, r."trigger", '
-        "r.break_glass "
+        "r.break_glass, r.seconds "
         "FROM {runs} r JOIN {stacks of runs}",
     ),
     View(
