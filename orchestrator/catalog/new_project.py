@@ -67,9 +67,7 @@ def create_project(request: ProjectRequest) -> NewProject:
     Raises UsageError for a name, a folder or an answer that is wrong, StateError where writing fails.
     """
     _require_usable(request)
-    # Beside the folder, so that it can be renamed; for a dry run anywhere.
-    parent = None if request.dry_run else _make_parent(request.folder)
-    with tempfile.TemporaryDirectory(prefix=".infra-new-", dir=parent) as temporary:
+    with _draft_folder(request) as temporary:
         draft = Path(temporary, "project")
         draft.mkdir(mode=0o755)
         notes = tuple(_fill(request, draft))
@@ -102,14 +100,21 @@ def _require_usable(request: ProjectRequest) -> None:
         )
 
 
-def _make_parent(folder: Path) -> Path:
+def _draft_folder(request: ProjectRequest) -> tempfile.TemporaryDirectory[str]:
+    """A temporary folder: beside a new project, so that it can be renamed, else where others are.
+
+    The folder above one that exists, such as a clone in a container, often belongs to somebody else.
+    """
+    if request.dry_run or request.folder.exists():
+        return tempfile.TemporaryDirectory(prefix="infra-new-")
+    parent = request.folder.parent
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".infra-new-", dir=parent)
     except OSError as error:
         raise StateError(
-            f"{folder.parent} cannot be made: {error.strerror}.", advice="`--folder` names another folder."
+            f"{request.folder} cannot be made: {error.strerror}.", advice="`--folder` names another folder."
         ) from error
-    return folder.parent
 
 
 def _fill(request: ProjectRequest, draft: Path) -> Iterator[str]:
@@ -157,12 +162,22 @@ def _write_template(request: ProjectRequest, draft: Path, data: Mapping[str, str
     entry = package_entry(PROJECT_TEMPLATE)
     with template_folder(None, entry) as template:
         rendering = render_template(
-            RenderRequest(entry.name, template, {"name": request.name}, data, {}, asks=request.asks)
+            RenderRequest(
+                entry.name, template, {"name": request.name}, data, _defaults(request), asks=request.asks
+            )
         )
     hashes = {path: hash_file(content) for path, content in rendering.files.items()}
     record = TemplateRecord(entry.name, entry.source, entry.version, rendering.answers, hashes)
     write_files(draft, {**rendering.files, RECORD_FILE: record.render()})
     return rendering.answers
+
+
+def _defaults(request: ProjectRequest) -> Mapping[str, str]:
+    """The trunk of a clone: what its origin calls so, or else the branch of its first commit."""
+    if not (request.folder / _GIT_FOLDER).exists():
+        return {}
+    branch = Repository.open(request.folder).default_branch()
+    return {"trunk": branch} if branch else {}
 
 
 def _ranges(environments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -210,7 +225,7 @@ def _publish(folder: Path, draft: Path, paths: list[str]) -> None:
         for path in paths:
             path_below(folder, path)
         if not (folder / _GIT_FOLDER).exists():
-            (draft / _GIT_FOLDER).rename(folder / _GIT_FOLDER)
+            shutil.move(draft / _GIT_FOLDER, folder / _GIT_FOLDER)
         for path in sorted(paths, key=lambda path: path == "infra.yaml"):
             write_below(folder, path, (draft / path).read_bytes())
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -135,8 +136,9 @@ def project(app: App, options: NewProjectOptions) -> int:
     if options.dry_run:
         app.note("Nothing was written.")
     else:
+        enter = "" if folder == app.cwd.resolve() else f"cd {shlex.quote(options.folder or options.name)}; "
         app.note(
-            f"Next: cd {options.folder or options.name}; git add --all; git commit; without a cloud: "
+            f"Next: {enter}git add --all; git commit; without a cloud: "
             "infra sandbox up; infra sandbox exec -- infra plan --all"
         )
     return 0

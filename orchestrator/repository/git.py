@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ try:
     import git
     from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 except ImportError as missing:
-    # GitPython looks for the program as it is imported.
+    # GitPython runs `git version` as it is imported, which fails for settings that Git cannot read too.
+    if shutil.which("git"):
+        raise GitError("git does not run.", advice="`git version` says why.") from missing
     raise GitError("git is not installed, or not on PATH.", advice="Install git.") from missing
 
 FULL_CLONE = (
@@ -133,6 +136,15 @@ class Repository:
                 "The current commit (HEAD) cannot be read.", "`git fsck` shows what is missing or broken."
             )
         return commit
+
+    def default_branch(self) -> str | None:
+        """What origin calls its default branch, else the current branch; None on no branch."""
+        for name in ("refs/remotes/origin/HEAD", "HEAD"):
+            status, out, _ = self._run("symbolic-ref", "--quiet", name)
+            if status == 0:
+                reference = os.fsdecode(out).strip()
+                return reference.removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
+        return None
 
     def _is_unborn(self) -> bool:
         """Whether the current branch has no commit yet."""

@@ -67,6 +67,34 @@ def test_an_empty_clone_keeps_its_files_and_its_origin(infra: Infra, tmp_path: P
     assert (tmp_path / "clone/.github/workflows/infra-plan.yml").is_file()
 
 
+def test_the_trunk_is_the_branch_of_an_empty_clone(infra: Infra, tmp_path: Path) -> None:
+    clone = git.Repo.init(tmp_path / "clone", initial_branch="master")
+    ran = infra("new", "project", "acme", "--folder", "clone", code=0)
+    settings = tmp_path / "clone/infra.yaml"
+    assert yaml.safe_load(settings.read_text())["trunk"] == clone.active_branch.name == "master"
+    assert "Next: cd clone; git add" in ran.err
+
+
+def test_the_trunk_is_what_the_origin_calls_it(infra: Infra, tmp_path: Path) -> None:
+    clone = git.Repo.init(tmp_path / "clone", initial_branch="setup")
+    clone.git.symbolic_ref("refs/remotes/origin/HEAD", "refs/remotes/origin/release/live")
+    infra("new", "project", "acme", "--folder", "clone", code=0)
+    assert yaml.safe_load((tmp_path / "clone/infra.yaml").read_text())["trunk"] == "release/live"
+
+
+def test_nothing_is_written_beside_a_folder_that_exists(infra: Infra, tmp_path: Path) -> None:
+    """The folder above a checkout can be read-only, as in containers."""
+    parent = tmp_path / "workspaces"
+    (parent / "my clone").mkdir(parents=True)
+    before = parent.stat().st_mtime_ns
+    ran = infra("new", "project", "acme", "--folder", "workspaces/my clone", code=0)
+    assert parent.stat().st_mtime_ns == before
+    assert git.Repo(parent / "my clone").active_branch.name == "main"
+    assert "Next: cd 'workspaces/my clone'; git add" in ran.err
+    (tmp_path / "here").mkdir()
+    assert "Next: git add" in Infra(tmp_path / "here", {})("new", "project", "acme", "--folder=.", code=0).err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
