@@ -94,7 +94,14 @@ def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvi
     settings = project.tree.read(FILE_NAME).decode() if project.tree.find(FILE_NAME) else ""
     # By default the last environment is protected: a copy of it is, wherever it stands.
     protected = project.config.is_protected(request.source, project.order)
-    added = add_environment(settings, request.name, request.source, request.after, protected=protected)
+    added = add_environment(
+        settings,
+        request.name,
+        request.source,
+        request.after,
+        known=list_environments(project),
+        protected=protected,
+    )
     files[FILE_NAME] = added.encode()
     stacks = _check_copy(project, request, files)
     return NewEnvironment(files, stacks, tuple(values.changed), tuple(values.to_check()))

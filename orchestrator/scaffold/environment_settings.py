@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -14,17 +15,22 @@ from orchestrator.errors import ConfigError
 _KEY = "environments"
 
 
-def add_environment(text: str, name: str, source: str, after: str, *, protected: bool) -> str:
+def add_environment(
+    text: str, name: str, source: str, after: str, *, known: Sequence[str], protected: bool
+) -> str:
     """The text with the environment `name` behind `after`, with the settings of `source` but its accounts.
 
     Accounts belong to one environment: `infra bootstrap` writes them. `protected` says so in the file.
+    `known` are all environments in promotion order, for a file that lists none.
     Raises ConfigError for a file that does not list both, or that this cannot edit.
     """
     root = compose(text, Loader=SafeLoader) if text.strip() else None
     pairs = {key.value: value for key, value in root.value} if isinstance(root, MappingNode) else {}
     environments = pairs.get(_KEY)
     if not isinstance(environments, MappingNode):
-        raise _no_edit(f"lists no {_KEY}", f"Add it there: `{_KEY}: {{{source}: {{}}, {name}: {{}}}}`.")
+        order = [each for listed in known for each in ((listed, name) if listed == after else (listed,))]
+        listing = ", ".join(f"{each}: {{}}" for each in order)
+        raise _no_edit(f"lists no {_KEY}", f"List all of them in promotion order: `{_KEY}: {{{listing}}}`.")
     nodes = {key.value: (key, value) for key, value in environments.value}
     for listed in (source, after):
         if listed not in nodes:
@@ -41,9 +47,10 @@ def add_environment(text: str, name: str, source: str, after: str, *, protected:
         end = _end_of_lines(text, value if not _is_null(value) else key)
         indent = " " * key.start_mark.column
         lines = yaml.safe_dump({name: settings}, sort_keys=False, allow_unicode=True).splitlines()
-        block = "".join(f"{indent}{line}\n" for line in lines)
-        newline = "" if text[:end].endswith("\n") else "\n"
-        edited = f"{text[:end]}{newline}{block}{text[end:]}"
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        block = "".join(f"{indent}{line}{line_end}" for line in lines)
+        before = text[:end] if text[:end].endswith("\n") else f"{text[:end]}{line_end}"
+        edited = f"{before}{block}{text[end:]}"
     _require_added(text, edited, name, after)
     return edited
 

@@ -98,6 +98,13 @@ def test_settings_are_copied_without_accounts_and_comments_stay(repo: Repo, infr
     assert text == SETTINGS.replace("  prod:\n", "  qa:\n    apply: ci\n  prod:\n")
 
 
+def test_line_ends_of_the_settings_stay(make_repo: MakeRepo) -> None:
+    repo = make_repo({**FILES, "infra.yaml": SETTINGS.replace("\n", "\r\n")})
+    Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=0)
+    expected = SETTINGS.replace("  prod:\n", "  qa:\n    apply: ci\n  prod:\n").replace("\n", "\r\n")
+    assert (repo.root / "infra.yaml").read_bytes() == expected.encode()
+
+
 def test_a_copy_of_a_protected_environment_is_protected(make_repo: MakeRepo) -> None:
     repo = make_repo({**FILES, "infra.yaml": THREE})
     Infra(repo.root, {})("new", "environment", "live", "--from", "prod", "--after", "dev", code=0)
@@ -124,6 +131,7 @@ def test_a_copy_of_a_protected_environment_is_protected(make_repo: MakeRepo) -> 
         ),
         ("environments: {dev: {}, prod: {}}\n", ("qa", "--from", "staging"), "does not list staging"),
         ("", ("qa", "--from", "staging"), "lists no environments"),
+        ("", ("qa", "--from", "staging"), "{dev: {}, staging: {}, qa: {}, prod: {}}"),
         (
             "environments: {dev: &same {}, staging: *same, prod: {protected: true}}\n",
             ("qa", "--from", "dev", "--after", "staging"),
