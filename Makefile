@@ -66,7 +66,7 @@ modules: $(VENV)/.dev ## Run the tests of infra/modules, on simulated providers.
 
 # Each part takes less than an hour and goes on where it stopped; results add up in .soak/results.jsonl.
 PART ?=
-PARTS := kills commands bucket twice clock ledger named nights fuzz properties differential warm plans
+PARTS := kills commands bucket twice clock ledger named drift fuzz properties differential warm plans
 soak_kills := tests/soak/test_kills.py::test_kills
 soak_commands := tests/soak/test_kills.py::test_commands
 soak_bucket := tests/soak/test_kills.py::test_bucket_faults
@@ -74,7 +74,7 @@ soak_twice := tests/soak/test_kills.py::test_twice
 soak_clock := tests/soak/test_kills.py::test_clock_skew
 soak_ledger := tests/soak/test_kills.py::test_deleted_ledger
 soak_named := tests/soak/test_kills.py::test_named
-soak_nights := tests/soak/test_nights.py
+soak_drift := tests/soak/test_scheduled_checks.py
 soak_fuzz := tests/soak/test_fuzz.py
 soak_properties := tests/soak/test_properties.py
 soak_warm := tests/soak/test_warm_providers.py

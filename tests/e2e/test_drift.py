@@ -1,4 +1,4 @@
-"""A night and a day on the workflows that ship: act runs them, the world is edited, the issue tells of it."""
+"""Drift on the workflows that ship: act runs them, resources are edited, the issue reports it."""
 
 from __future__ import annotations
 
@@ -113,15 +113,15 @@ def story(tmp_path: Path) -> Iterator[DriftStory]:
             for folder, bindings in policies.items():
                 ci.recorded.server.store.insert_managed_folder(BUCKET, folder)
                 ci.recorded.server.store.set_managed_folder_policy(BUCKET, folder, {"bindings": bindings})
-            attached = reattach_config(provider.open("night"), sentinel.pid)
-            yield DriftStory(ci, provider.world("night"), attached, programs)
+            attached = reattach_config(provider.open("check"), sentinel.pid)
+            yield DriftStory(ci, provider.world("check"), attached, programs)
     finally:
         provider.close()
         sentinel.close()
 
 
 def test_what_changed_by_hand_has_an_issue_until_it_is_put_right(story: DriftStory) -> None:
-    """Told at night; by day one is put right by the workflow that the night started, one by hand."""
+    """Reported by a scheduled check; one drift is remediated by the workflow that it started, one by hand."""
     github, world = story.ci.github, story.world
     story.apply()
     for name in ("events", "orders"):

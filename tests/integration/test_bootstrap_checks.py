@@ -98,7 +98,7 @@ def test_each_protection_that_is_missing_is_named_with_its_cure(server: GcsServe
         ("objectCreator", "dev/plans/", "cannot read states"),
     ],
 )
-def test_a_plan_account_with_other_rights_is_told(
+def test_a_plan_account_with_other_rights_is_reported(
     server: GcsServer, role: str, folder: str | None, message: str
 ) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
@@ -121,7 +121,7 @@ def test_a_plan_account_with_other_rights_is_told(
         ((("objectCreator", "dev/attestations/"), ("objectViewer", "dev/")), "can read the states"),
     ],
 )
-def test_an_account_that_attests_with_other_rights_is_told(
+def test_an_account_that_attests_with_other_rights_is_reported(
     server: GcsServer, rights: tuple[tuple[str, str], ...], message: str
 ) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
@@ -135,13 +135,13 @@ def test_an_account_that_attests_with_other_rights_is_told(
     assert server.store.list_objects("states").items == []
 
 
-def test_a_bootstrap_without_an_account_that_attests_is_told(server: GcsServer) -> None:
+def test_a_bootstrap_without_an_account_that_attests_is_reported(server: GcsServer) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
     (check,) = checks(server, {"accounts": OUTPUTS["accounts"]})["attest account"]
     assert (check.status, "nothing can be approved" in check.message) == ("error", True)
 
 
-def test_without_accounts_that_is_said(server: GcsServer) -> None:
+def test_without_accounts_that_is_reported(server: GcsServer) -> None:
     server.store.create_bucket("p", {"name": "states", **GOOD})
 
     assert [check.status for check in checks(server, {})["accounts"]] == ["warning"]

@@ -57,7 +57,7 @@ def ci(steady_path: Path, applied: Path) -> Iterator[CiProject]:
         yield project
 
 
-def test_what_was_approved_is_applied_in_order_and_told(ci: CiProject) -> None:
+def test_what_was_approved_is_applied_in_order_and_reported(ci: CiProject) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     infra = job(ci)
     ran = infra("ci", "apply", "--json", code=0)
@@ -186,7 +186,7 @@ def test_what_nobody_approved_waits_for_the_gate(ci: CiProject) -> None:
     assert apply(ci, "prod", *gate, code=0).results == {"prod/net": "applied"}
 
 
-def test_what_cannot_be_compared_is_told_too(ci: CiProject) -> None:
+def test_what_cannot_be_compared_is_reported_too(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")})
     grant_plan_accounts(ci, "dev", "prod")
     # An account that may look at dev, and not at prod.
@@ -197,7 +197,7 @@ def test_what_cannot_be_compared_is_told_too(ci: CiProject) -> None:
     assert ci.github.statuses(ci.github.trunk)["infra/apply/prod"].state == "failure"
 
 
-def test_an_environment_says_what_happens_unapproved(ci: CiProject) -> None:
+def test_an_environment_states_what_happens_unapproved(ci: CiProject) -> None:
     started(ci, {"infra.yaml": rules(prod="unapproved: refuse", dev="unapproved: apply")})
     merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert job(ci, LOOK)("ci", "compare", "prod", "--json", code=0).document["gate"] is False
@@ -341,7 +341,7 @@ def test_records_that_may_not_be_read_are_no_pass(ci: CiProject) -> None:
     assert state_of(ci, "prod/net") == "one"
 
 
-def test_a_job_without_rights_reports_and_another_one_tells(ci: CiProject, tmp_path: Path) -> None:
+def test_a_job_without_rights_reports_and_another_one_reports(ci: CiProject, tmp_path: Path) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     other = ci.change({PROD: value("three")}, "other")
     ci.job(other)("ci", "plan", code=0)
@@ -362,7 +362,7 @@ def test_a_job_without_rights_reports_and_another_one_tells(ci: CiProject, tmp_p
     assert not ci.github.comments(docs)
 
 
-def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: CiProject) -> None:
+def test_what_is_unknown_is_reported_and_changes_nothing_else(ci: CiProject) -> None:
     number = merged(ci, {PROD: value("two")})
     ci.github.fault("*/comments", method="POST", status=403, times=9)
     infra = job(ci)
@@ -373,7 +373,7 @@ def test_what_cannot_be_told_is_said_and_changes_nothing_else(ci: CiProject) -> 
     assert "GitHub could not be told everything" in Path(infra.env["GITHUB_STEP_SUMMARY"]).read_text()
 
 
-def test_a_ledger_that_cannot_be_read_is_told(ci: CiProject) -> None:
+def test_a_ledger_that_cannot_be_read_is_reported(ci: CiProject) -> None:
     number = merged(ci, {DEV: value("two"), PROD: value("two")})
     grant_plan_accounts(ci, "prod")
     # An account that may look at prod, and not at dev.
@@ -420,7 +420,7 @@ def test_what_is_not_merged_is_not_applied(ci: CiProject) -> None:
     assert state_of(ci, "dev/net") == "one"
 
 
-def test_one_step_approves_what_is_owed(ci: CiProject) -> None:
+def test_one_step_approves_what_is_pending(ci: CiProject) -> None:
     merged(ci, {DEV: value("two"), PROD: value("two")}, review=False)
     assert apply(ci, "prod", code=4).results == {"prod/net": "blocked"}
     ada = Infra(ci.checkout(ci.github.trunk), {**job(ci).env, "GITHUB_TOKEN": ci.github.token("ada")})

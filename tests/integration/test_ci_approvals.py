@@ -212,7 +212,7 @@ def test_a_queue_compares_only_what_has_nothing_unapplied_ahead(approving: Appro
         assert approvals.compare_queued(stack, THREE, entry, pull, group["base_sha"]).kind == "provisional"
 
 
-def test_what_a_queue_landed_is_owed_to_each_of_its_pull_requests(approving: Approving) -> None:
+def test_what_a_queue_merged_is_pending_for_each_of_its_pull_requests(approving: Approving) -> None:
     first = approving.change("prod/app", "two")
     second = approving.change("prod/net", "moved")
     moved = plan(update("terraform_data.n", input=("one", "moved")), stack="prod/net")

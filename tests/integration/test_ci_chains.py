@@ -49,7 +49,7 @@ def ci(steady_path: Path) -> Iterator[CiProject]:
         yield project
 
 
-def test_an_upstream_that_fails_half_way_holds_its_followers_back(ci: CiProject) -> None:
+def test_an_upstream_that_fails_half_way_holds_its_dependents_back(ci: CiProject) -> None:
     """What was applied stays, what reads it waits, and the next merge catches up with all of it."""
     ci.recorded.apply()
     two = UPSTREAM.replace("one", "two")

@@ -54,7 +54,7 @@ def plan_objects(ci: CiProject, environment: str) -> PlanObjects:
     return PlanObjects(ledger.storage, environment, ledger.folder)
 
 
-def test_jobs_plan_and_one_job_tells(ci: CiProject, tmp_path: Path) -> None:
+def test_jobs_plan_and_one_job_publishes(ci: CiProject, tmp_path: Path) -> None:
     """A job an environment without rights on GitHub, then one with no account in the cloud."""
     grant_plan_accounts(ci, "dev", "prod")
     before = ci.objects("")
@@ -144,7 +144,7 @@ def test_what_no_job_reported_is_not_planned(ci: CiProject, tmp_path: Path) -> N
     assert attested(ci, number, "dev").plans == {}
 
 
-def test_without_a_key_the_plan_is_shown_and_its_approval_said_not_to_count(
+def test_without_a_key_the_plan_is_shown_and_its_approval_does_not_count(
     ci: CiProject, tmp_path: Path
 ) -> None:
     objects = plan_objects(ci, "dev")
@@ -166,7 +166,7 @@ def test_only_documents_change(ci: CiProject) -> None:
     assert ci.conclusions(number) == {"infra/dev": "success", "infra/prod": "success"}
 
 
-def test_what_no_longer_affects_anything_says_so(ci: CiProject) -> None:
+def test_what_no_longer_affects_anything_reports_it(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     ci.job(number)("ci", "plan", code=0)
     ci.github.commit("feature", {NET: UPSTREAM}, "Take it back")
@@ -208,7 +208,7 @@ def test_another_commit_is_refused(ci: CiProject) -> None:
     assert ci.github.comments(number) == []
 
 
-def test_a_shallow_clone_is_told_what_it_lacks(ci: CiProject, tmp_path: Path) -> None:
+def test_an_error_names_what_a_shallow_clone_lacks(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number)
     shallow = tmp_path / "shallow"
@@ -269,7 +269,7 @@ def test_what_the_guard_refuses_never_reaches_terraform(ci: CiProject) -> None:
     assert "external" in ci.body(number)
 
 
-def test_a_newer_head_marks_the_plan_and_an_older_run_says_nothing(ci: CiProject) -> None:
+def test_a_newer_head_marks_the_plan_and_an_older_run_reports_nothing(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     late = ci.job(number)
     ci.job(number)("ci", "plan", code=0)
@@ -299,7 +299,7 @@ def test_texts_of_others_stay_texts(ci: CiProject) -> None:
     assert outside.count("<details") == outside.count("</details>")
 
 
-def test_a_failure_to_tell_is_told_elsewhere(ci: CiProject) -> None:
+def test_a_failed_notification_is_reported_elsewhere(ci: CiProject) -> None:
     number = ci.change({NET: TWO})
     job = ci.job(number)
     ci.github.fault("*/comments", method="POST", status=403, times=9)
@@ -348,7 +348,7 @@ def test_a_renamed_stack_is_not_destroyed(ci: CiProject) -> None:
     assert "dev/app" not in {stack["id"] for stack in document["stacks"]}
 
 
-def test_a_branch_that_approves_plans_what_is_owed(ci: CiProject) -> None:
+def test_a_branch_that_approves_plans_what_is_pending(ci: CiProject) -> None:
     trunk = ci.github.commit("main", {NET: TWO}, "Merged and never applied")
     branch = f"approve/dev/{trunk[:10]}"
     ci.github.commit(branch, {}, "Approve dev")
@@ -442,7 +442,7 @@ def test_a_merge_queue_compares_before_the_merge(ci: CiProject) -> None:
     assert queued() == {"infra/dev": "success", "infra/prod": "failure"}
 
 
-def test_one_stack_alone_is_planned_for_who_asked(ci: CiProject, tmp_path: Path) -> None:
+def test_one_stack_alone_is_planned_when_a_person_requests_it(ci: CiProject, tmp_path: Path) -> None:
     number = ci.change({NET: TWO, PROD: TWO})
     job = ci.job(number, INFRA_STACK="dev/net")
     job("ci", "plan", "--report", str(tmp_path / "r"), code=0)
@@ -473,7 +473,7 @@ def by_hand(ci: CiProject, merge: str, event: str, commit: str, ref: str = "refs
     )
 
 
-def test_a_plan_that_a_comment_asked_for(ci: CiProject) -> None:
+def test_a_plan_that_a_comment_requested(ci: CiProject) -> None:
     """The event is a dispatch: title, author and labels come from GitHub, head and number from the inputs."""
     number = ci.change({NET: TWO}, title="Raise it to two")
     head = ci.github.head(number)

@@ -26,7 +26,7 @@ def ci(steady_path: Path) -> Iterator[CiProject]:
         yield project
 
 
-def test_changed_rules_are_told_where_nothing_is_planned(ci: CiProject) -> None:
+def test_changed_rules_are_reported_where_nothing_is_planned(ci: CiProject) -> None:
     number = ci.change({"policies/main.rego": "package main\n"}, branch="policy")
     ci.job(number)("ci", "plan", code=0)
     assert "This changes a policy" in ci.body(number)

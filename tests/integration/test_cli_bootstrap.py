@@ -368,7 +368,7 @@ def test_a_bucket_of_somebody_else_s_is_one_clear_error_and_ones_own_can_be_adop
         (CONFIG, ("infra/modules/m",), "must declare an empty gcs backend"),
     ],
 )
-def test_what_cannot_be_bootstrapped_is_told(
+def test_what_cannot_be_bootstrapped_is_reported(
     make_repo: MakeRepo, config: str, arguments: tuple[str, ...], message: str
 ) -> None:
     files = {"infra.yaml": config, "infra/bootstrap/main.tf": NETWORK, "infra/modules/m/main.tf": "\n"}

@@ -107,7 +107,7 @@ def test_a_new_stack_is_applied_to_its_real_state(infra: Infra, server: GcsServe
     assert infra("state", "pull", "dev/net", code=0).out.startswith("{")
 
 
-def test_a_plan_of_a_new_stack_can_be_kept_and_not_applied(infra: Infra, server: GcsServer) -> None:
+def test_a_plan_of_a_new_stack_can_be_saved_and_not_applied(infra: Infra, server: GcsServer) -> None:
     infra("plan", "dev/net", "--out", "plans", code=0)
     ran = infra("apply", "--plan", "plans", "--auto-approve", "--confirm", "dev", code=1)
     assert "had no state when it was planned" in ran.err
@@ -132,7 +132,9 @@ def test_an_account_that_only_reads_can_plan_everything(
     assert objects(server) == before
 
 
-def test_an_account_without_rights_is_told_which(project: Repo, server: GcsServer, infra: Infra) -> None:
+def test_the_error_names_the_rights_that_an_account_lacks(
+    project: Repo, server: GcsServer, infra: Infra
+) -> None:
     stranger = as_account(project, server, "serviceAccount:stranger@p.iam.gserviceaccount.com")
     ran = stranger("plan", "dev/net", "--json", code=1)
     assert "objectViewer" in ran.stack("dev/net")["advice"]
@@ -146,7 +148,7 @@ def test_a_missing_bucket_is_one_clear_error(project: Repo, infra: Infra) -> Non
     assert any("nowhere" in check["message"] for check in doctor.document["checks"])
 
 
-def test_a_locked_state_says_who_holds_it(infra: Infra, project: Repo, server: GcsServer) -> None:
+def test_a_locked_state_names_the_holder_of_the_lock(infra: Infra, project: Repo, server: GcsServer) -> None:
     apply(infra)
     lock = {
         "ID": "1c2d3e4f-0000-4000-8000-000000000000",
@@ -194,7 +196,7 @@ def test_an_upstream_that_was_destroyed_does_not_keep_its_reader_from_going(infr
     assert infra("destroy", "dev/app", *destroy_options, "--json", code=0).results == {"dev/app": "destroyed"}
 
 
-def test_a_busy_bucket_is_asked_again(infra: Infra, server: GcsServer) -> None:
+def test_a_request_to_a_busy_bucket_is_retried(infra: Infra, server: GcsServer) -> None:
     apply(infra)
     rule = {"method": "GET", "path": "*", "count": 2, "status": 503}
     request = urllib.request.Request(  # noqa: S310

@@ -131,7 +131,7 @@ def test_the_shell_itself_offers_them(make_repo: MakeRepo, shell: str, tmp_path:
     assert not any(word.startswith("prod") for word in offered_words)
 
 
-def test_errors_are_kept_to_itself(make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_errors_stay_internal(make_repo: MakeRepo, tmp_path: Path) -> None:
     broken = make_repo({**FILES, "infra.yaml": "versoin: 1\n"}, name="broken")
 
     assert offered(tmp_path, "plan", "prod") == []

@@ -100,7 +100,7 @@ def test_a_repository_that_is_not(github: ServedGitHub) -> None:
     assert statuses["environment prod-approval"] == "error"
 
 
-def test_a_token_of_a_workflow_sees_less_and_says_so(github: ServedGitHub) -> None:
+def test_a_token_of_a_workflow_sees_less_and_doctor_reports_it(github: ServedGitHub) -> None:
     protect(github)
     token = github.token(contents="read", actions="read")
     by_name = doctor(github, token)
@@ -154,7 +154,7 @@ def test_rulesets_count_as_protection_and_everybody_sees_them(github: ServedGitH
     assert isinstance(settings.workflow_rights, Unreadable)
 
 
-def test_no_token_is_told_and_the_files_are_checked_all_the_same(github: ServedGitHub) -> None:
+def test_no_token_is_reported_and_the_files_are_checked_all_the_same(github: ServedGitHub) -> None:
     github.work.commit({".github/workflows/extra.yml": "on: push\njobs: {a: {steps: [{uses: x/y@v1}]}}\n"})
     environ = {"GITHUB_REPOSITORY": "acme/infra"}
     ran = Infra(github.work.root, environ)("doctor", "--github")

@@ -102,7 +102,7 @@ def test_each_row_of_the_table_has_its_class(
     scheduled.repo.commit({MAIN: HEAD + topic() + topic(name="late") + rest})
     scheduled.apply()
     scheduled.check(code=0)
-    # Changed by hand at night, written down in the morning; the state knows nothing of it.
+    # Changed by hand, recorded by a later check; the state knows nothing of it.
     scheduled.world.set("late", DURATION, "900s")
     applied = scheduled.repo.commit({MAIN: HEAD + topic() + topic("900s", name="late") + rest})
     scheduled.apply()
@@ -131,7 +131,7 @@ def test_each_row_of_the_table_has_its_class(
     }
 
 
-def test_what_nobody_need_look_at_is_counted_and_shown_when_asked_for(scheduled: ScheduledChecks) -> None:
+def test_what_nobody_need_look_at_is_counted_and_shown_when_requested(scheduled: ScheduledChecks) -> None:
     scheduled.repo.commit({MAIN: HEAD + topic() + topic(name="gone") + IGNORING + SCHEDULE})
     scheduled.apply()
     scheduled.world.set("plain", DURATION, "900s")
@@ -191,7 +191,7 @@ def test_after_a_failed_run_the_commit_it_tried_is_compared_with(scheduled: Sche
 
 
 @pytest.mark.applied
-def test_drift_that_a_refresh_took_into_the_state_is_owed(scheduled: ScheduledChecks) -> None:
+def test_drift_that_a_refresh_took_into_the_state_is_pending(scheduled: ScheduledChecks) -> None:
     scheduled.world.set("plain", DURATION, "900s")
     scheduled.apply("dev/app", "--refresh-only")
     (stack,) = scheduled.check(code=8)["stacks"]
@@ -206,7 +206,7 @@ def test_drift_that_a_refresh_took_into_the_state_is_owed(scheduled: ScheduledCh
 
 
 @pytest.mark.applied
-def test_what_trunk_owes_is_no_drift(scheduled: ScheduledChecks) -> None:
+def test_what_trunk_leaves_pending_is_no_drift(scheduled: ScheduledChecks) -> None:
     moved = "moved {\n  from = google_pubsub_topic.plain\n  to   = google_pubsub_topic.new\n}\n"
     code = (HEAD + topic()).replace('"google_pubsub_topic" "plain"', '"google_pubsub_topic" "new"')
     scheduled.repo.commit({MAIN: code + moved + 'output "x" {\n  value = 1\n}\n'})
@@ -218,7 +218,7 @@ def test_what_trunk_owes_is_no_drift(scheduled: ScheduledChecks) -> None:
     assert scheduled.check(code=0)["stacks"][0]["resources"] == []
 
 
-def test_a_secret_that_changed_is_told_and_not_shown(scheduled: ScheduledChecks) -> None:
+def test_a_secret_that_changed_is_reported_and_not_shown(scheduled: ScheduledChecks) -> None:
     secret = """
     resource "google_secret_manager_secret_version" "s" {
       secret      = "projects/p/secrets/s"
@@ -279,7 +279,7 @@ import {
 """
 
 
-def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(
+def test_what_was_removed_or_imported_is_no_drift_while_the_code_has_the_block(
     scheduled: ScheduledChecks,
 ) -> None:
     scheduled.repo.commit({MAIN: HEAD + topic() + topic(name="old")})
@@ -297,7 +297,7 @@ def test_what_was_removed_or_imported_is_no_drift_while_the_code_still_says_so(
 
 
 @pytest.mark.applied
-def test_changes_of_an_audit_log_say_who_made_the_drift(scheduled: ScheduledChecks, tmp_path: Path) -> None:
+def test_changes_of_an_audit_log_state_who_made_the_drift(scheduled: ScheduledChecks, tmp_path: Path) -> None:
     scheduled.world.set("plain", DURATION, "900s")
     entries = Path(__file__).parents[1] / "data" / "cloud_changes" / "audit-log.json"
     document = scheduled.check("--changes", str(entries), code=8)
@@ -310,7 +310,7 @@ def test_changes_of_an_audit_log_say_who_made_the_drift(scheduled: ScheduledChec
 
 
 @pytest.mark.applied
-def test_a_subscription_says_what_changed_and_gets_its_messages_back(scheduled: ScheduledChecks) -> None:
+def test_a_subscription_states_what_changed_and_gets_its_messages_back(scheduled: ScheduledChecks) -> None:
     entries = Path(__file__).parents[1] / "data" / "cloud_changes" / "audit-log.json"
     scheduled.repo.commit(
         {"infra.yaml": CONFIG + "drift: {changes_from: projects/p/subscriptions/changes}\n"}

@@ -50,26 +50,28 @@ def infra(make_repo: MakeRepo) -> Infra:
 
 
 @pytest.mark.parametrize(("argv", "message"), MISTAKES)
-def test_a_mistake_is_said_before_anything_is_done(infra: Infra, argv: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_reported_before_anything_is_done(
+    infra: Infra, argv: tuple[str, ...], message: str
+) -> None:
     ran = infra(*argv, code=3)
     assert message in ran.err
     assert "Traceback" not in ran.err
     assert not (infra.root / ".infra" / "data").exists(), "no `init` was run"
 
 
-def test_a_program_is_told_in_json(infra: Infra) -> None:
+def test_a_program_receives_errors_as_json(infra: Infra) -> None:
     document = infra("drift", "dev/nothing", "--json", code=3).document
     check_schema(document, "drift")
     assert (document["run"], document["stacks"], len(document["errors"])) == (None, [], 1)
 
 
-def test_where_no_correction_left_a_report_there_is_nothing_to_tell(infra: Infra) -> None:
+def test_where_no_correction_left_a_report_there_is_nothing_to_report(infra: Infra) -> None:
     """The job that tells runs also after one that was cancelled before it began."""
     for folder in ("empty", "nowhere"):
         assert infra("ci", "drift", folder, "--remediated", code=0).out == "No remediation was tried.\n"
 
 
-def test_what_was_never_checked_says_so(infra: Infra) -> None:
+def test_what_was_never_checked_reports_it(infra: Infra) -> None:
     out = infra("drift", "--last", code=0).out
     assert out.count("never checked for drift") == 2
     assert out.count("never checked") == 4

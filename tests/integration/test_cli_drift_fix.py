@@ -79,7 +79,7 @@ def test_what_drifts_is_put_back_and_nothing_else_is_done(scheduled: ScheduledCh
     assert {run["id"]: run["command"] for run in runs}[done["run"]["id"]] == "apply"
 
 
-def test_only_what_the_code_says_already_can_be_accepted(scheduled: ScheduledChecks) -> None:
+def test_only_what_the_code_has_already_can_be_accepted(scheduled: ScheduledChecks) -> None:
     scheduled.world.set("plain", DURATION, "900s")
     refused = scheduled.infra("drift", "--fix", "--action", "accept", *YES, code=8)
     assert f"{DURATION} is reverted: the next apply would undo it" in refused.err
@@ -208,20 +208,22 @@ def test_a_correction_does_not_break_into_a_state_that_somebody_holds(scheduled:
     assert "No stack that could be checked has drift." in out
 
 
-def test_the_checkout_says_who_may_correct_not_the_commit_that_was_applied(
+def test_the_checkout_decides_who_may_remediate_not_the_commit_that_was_applied(
     scheduled: ScheduledChecks,
 ) -> None:
     scheduled.world.set("plain", DURATION, "900s")
     scheduled.repo.commit({"infra.yaml": CONFIG.replace("dev: {}", "dev: {apply: ci}")})
     refused = scheduled.infra("drift", "--fix", "--action", "revert", *YES, code=4)
     assert "Only CI applies to dev" in refused.err
-    done = scheduled.infra("drift", "--fix", "--action", "revert", "--break-glass", "tonight", *YES, code=0)
+    done = scheduled.infra(
+        "drift", "--fix", "--action", "revert", "--break-glass", "alert 4711", *YES, code=0
+    )
     assert "reverted" in done.err
     runs = [json.loads(data) for data in scheduled.contents("dev/ledger/runs").values()]
-    assert "tonight" in {run["break_glass"] for run in runs}
+    assert "alert 4711" in {run["break_glass"] for run in runs}
 
 
-def test_one_machine_checks_and_tells(scheduled: ScheduledChecks, tmp_path: Path) -> None:
+def test_one_machine_checks_and_reports(scheduled: ScheduledChecks, tmp_path: Path) -> None:
     scheduled.world.set("plain", DURATION, "900s")
     # Said before anything is checked, not after hours of it.
     assert "GITHUB_REPOSITORY is not set" in scheduled.infra("drift", "--issues", code=3).err
@@ -236,7 +238,7 @@ def test_one_machine_checks_and_tells(scheduled: ScheduledChecks, tmp_path: Path
         assert "by run" in issue.comments[0].body
 
 
-def test_three_nights_with_their_issue_and_their_corrections(
+def test_three_scheduled_checks_with_their_issue_and_their_corrections(
     scheduled: ScheduledChecks, tmp_path: Path
 ) -> None:
     """Seen, told, put right in a job, told; then written into the code; then quiet."""
@@ -248,7 +250,7 @@ def test_three_nights_with_their_issue_and_their_corrections(
         scheduled.repo.git("pull", "-q", str(github.bare), "main")
 
         def dawn(code: int) -> InfraResult:
-            """A night: the check as the drift account, and the job that tells."""
+            """A scheduled check as the drift account, and the job that publishes it."""
             shutil.rmtree(scheduled.repo.root / "report", ignore_errors=True)
             scheduled.check("--report", "report", code=code)
             return report_drift("report")

@@ -38,7 +38,7 @@ def infra(repo: Repo) -> Infra:
     return Infra(repo.root, {})
 
 
-def test_a_harmless_branch_passes(infra: Infra, repo: Repo) -> None:
+def test_a_safe_branch_passes(infra: Infra, repo: Repo) -> None:
     repo.commit({"infra/modules/m/main.tf": "# harmless\n"})
     assert infra("guard", code=0).out == "0 errors, 0 warnings, 0 notes.\n"
     document = infra("guard", "--json", code=0).document
@@ -130,7 +130,7 @@ def test_a_plan_on_a_laptop_warns(repo: Repo) -> None:
     assert checked(repo, ["dev/b"], GITHUB_ACTIONS="true") == ""
 
 
-def test_trunk_says_what_a_plan_on_a_laptop_does(repo: Repo) -> None:
+def test_trunk_decides_what_a_plan_on_a_laptop_does(repo: Repo) -> None:
     """A branch cannot switch it off; what trunk has is not warned about."""
     config = "backend: {gcs: {bucket: states}}\nguard: {local: %s}\n"
     repo.commit({"infra.yaml": config % "off", "infra/envs/dev/b/evil.tf": EVIL})

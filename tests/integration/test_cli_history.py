@@ -27,7 +27,7 @@ def test_nothing_was_done_yet(recorded: RecordedProject) -> None:
     assert "no run" in recorded.infra("history", code=0).out
 
 
-def test_runs_are_told_newest_first_over_all_environments(recorded: RecordedProject) -> None:
+def test_runs_are_reported_newest_first_over_all_environments(recorded: RecordedProject) -> None:
     first = recorded.apply("dev/net", "prod/net").document["run"]["id"]
     recorded.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("one", "two")}, "Change net")
     second = recorded.apply("dev/net").document["run"]["id"]

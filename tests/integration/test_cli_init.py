@@ -56,7 +56,7 @@ def test_without_a_known_source_the_rest_is_written(infra: Infra) -> None:
     assert "--from git+https://" in line
 
 
-def test_workflows_that_are_asked_for_and_cannot_be_pinned_are_an_error(infra: Infra) -> None:
+def test_workflows_that_are_requested_and_cannot_be_pinned_are_an_error(infra: Infra) -> None:
     ran = infra("init", "--workflows", code=3)
     assert "--from" in ran.err
     assert not (infra.root / "infra.yaml").exists()
@@ -98,7 +98,7 @@ def test_a_bots_update_is_no_difference_and_stays(infra: Infra, source: str) -> 
         ("persist-credentials: false", "persist-credentials: true"),
     ],
 )
-def test_any_other_difference_is_told(infra: Infra, old: str, new: str) -> None:
+def test_any_other_difference_is_reported(infra: Infra, old: str, new: str) -> None:
     states(infra, "--from", GIT)
     path = infra.root / ".github/workflows/infra-chat.yml"
     assert old in path.read_text()

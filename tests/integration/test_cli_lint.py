@@ -123,7 +123,7 @@ def test_a_file_that_does_not_parse_is_a_finding(repo: Repo, infra: Infra) -> No
     assert {"fmt", "syntax", "terraform"} <= rules
 
 
-def test_what_can_be_mended_is(repo: Repo, infra: Infra) -> None:
+def test_what_can_be_repaired_is(repo: Repo, infra: Infra) -> None:
     repo.commit(
         {
             "infra/modules/m/main.tf": MODULE.replace("type        =", "type ="),

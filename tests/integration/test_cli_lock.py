@@ -165,7 +165,7 @@ def test_validate_and_doctor_point_to_it(infra: Infra) -> None:
         (("dev/c",), "dev/c"),
     ],
 )
-def test_wrong_arguments_are_told(infra: Infra, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_arguments_are_reported(infra: Infra, arguments: tuple[str, ...], message: str) -> None:
     assert message in infra("lock", *arguments, code=3).err
 
 

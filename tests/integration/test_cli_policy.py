@@ -132,7 +132,7 @@ def test_broken_rego_is_a_failure_and_no_pass(infra: Infra, repo: Repo) -> None:
     assert states(repo) == set()
 
 
-def test_a_kept_plan_is_judged_when_it_is_applied(infra: Infra, repo: Repo, tmp_path: Path) -> None:
+def test_a_saved_plan_is_checked_when_it_is_applied(infra: Infra, repo: Repo, tmp_path: Path) -> None:
     repo.commit({"infra/envs/dev/c/main.tf": ONE.replace("one", "bad")})
     infra("plan", "dev/c", "--out", str(tmp_path / "plans"), code=4)
     ran = infra("apply", "--plan", str(tmp_path / "plans"), *YES, "--json", code=4)
@@ -154,7 +154,7 @@ def test_protected_resources_stay(infra: Infra, repo: Repo) -> None:
     assert (finding["file"], finding["line"]) == ("infra/envs/dev/c/main.tf", 1)
 
 
-def test_a_plan_made_anew_after_the_question_is_judged_too(infra: Infra, repo: Repo) -> None:
+def test_a_plan_made_again_after_the_question_is_checked_too(infra: Infra, repo: Repo) -> None:
     """dev/b waits for dev/a; what it then plans, nobody has seen yet."""
     repo.commit(
         {"infra/envs/dev/a/main.tf": ONE.replace("one", "odd"), "infra/envs/dev/b/main.tf": READS_BAD}

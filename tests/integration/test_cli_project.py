@@ -202,7 +202,7 @@ def test_a_folder_names_its_stacks(repo: Repo, infra: Infra) -> None:
     assert ids(inside("list", "dev/network", "--json")) == ["dev/network"]
 
 
-def test_an_empty_repository_is_told_what_to_do(make_repo: MakeRepo) -> None:
+def test_an_empty_repository_reports_the_next_step(make_repo: MakeRepo) -> None:
     infra = Infra(make_repo({"README.md": ""}).root, {})
     assert "infra/envs/dev/network/main.tf" in infra("validate", code=3).out
     assert "infra/envs/dev/network/main.tf" in infra("list", code=3).err

@@ -36,7 +36,7 @@ def test_questions_are_answered_from_ledger_and_states(make_repo: MakeRepo) -> N
     assert b"hunter2" not in file + json.dumps(ran.document).encode()
 
 
-def test_what_can_be_asked_is_listed(make_repo: MakeRepo) -> None:
+def test_what_can_be_queried_is_listed(make_repo: MakeRepo) -> None:
     infra = Infra(make_repo().root, {})
     assert "module-users MODULE" in infra("query", "--list", code=0).out
     assert "commits_behind: " in infra("query", "--views", code=0).out

@@ -44,7 +44,7 @@ def state(recorded: RecordedProject) -> dict[str, Any]:
     return document
 
 
-def test_with_nothing_to_do_it_says_so(recorded: RecordedProject) -> None:
+def test_with_nothing_to_do_that_is_reported(recorded: RecordedProject) -> None:
     assert "Nothing is unfinished." in recorded.infra("resume", code=0).out
     assert (
         "by a run 20260102T030405Z-1a2b3c" in recorded.infra("resume", "20260102T030405Z-1a2b3c", code=3).err

@@ -83,7 +83,7 @@ def infra(project: Repo, terraform_argv: tuple[str, ...]) -> Infra:
     return Infra(project.root, {})
 
 
-def test_a_plan_tells_what_would_change_and_changes_nothing(infra: Infra, project: Repo) -> None:
+def test_a_plan_reports_what_would_change_and_changes_nothing(infra: Infra, project: Repo) -> None:
     ran = infra("plan", "--all", "--json", code=0)
     assert ran.results == {"dev/a": "changed", "dev/b": "waiting", "dev/c": "changed", "prod/a": "changed"}
     assert ran.stack("dev/a")["counts"]["create"] == 1
@@ -114,7 +114,7 @@ def test_every_document_fits_the_schema(infra: Infra, argv: tuple[str, ...]) -> 
     assert ran.document["command"] == argv[0]
 
 
-def test_exit_2_means_changes_only_when_asked(infra: Infra) -> None:
+def test_exit_2_means_changes_only_when_requested(infra: Infra) -> None:
     infra("plan", "dev/a", code=0)
     infra("plan", "dev/a", "--detailed-exitcode", code=2)
 
@@ -154,7 +154,7 @@ def test_with_no_name_it_is_what_differs_from_trunk(infra: Infra, project: Repo)
     assert "dev/c" not in ran.results
 
 
-def test_a_follower_whose_outputs_do_not_move_is_left_alone(infra: Infra, project: Repo) -> None:
+def test_a_dependent_whose_outputs_do_not_move_is_left_alone(infra: Infra, project: Repo) -> None:
     infra("apply", "dev", "--auto-approve", code=0)
     project.branch("work")
     project.write({"infra/envs/dev/a/more.tf": 'resource "terraform_data" "more" {}\n'})
@@ -208,11 +208,11 @@ def test_destroy_goes_in_reverse_and_wants_a_word(infra: Infra, project: Repo) -
     assert set(nothing.results.values()) == {"unchanged"}
 
 
-def test_destroy_wants_to_be_told_what(infra: Infra) -> None:
+def test_destroy_needs_an_address(infra: Infra) -> None:
     assert "--all" in infra("destroy", code=3).err
 
 
-def test_kept_plans_are_applied_as_they_are(infra: Infra, project: Repo) -> None:
+def test_saved_plans_are_applied_as_they_are(infra: Infra, project: Repo) -> None:
     infra("plan", "dev/a", "dev/c", "--out", "plans", code=0)
     root = project.root / "plans"
     assert stat.S_IMODE((root / "dev%2Fa" / "plan.tfplan").stat().st_mode) == 0o600
@@ -223,7 +223,7 @@ def test_kept_plans_are_applied_as_they_are(infra: Infra, project: Repo) -> None
     assert "has moved since the plan" in stale.err
 
 
-def test_what_was_named_must_have_been_kept(infra: Infra) -> None:
+def test_what_was_named_must_be_saved(infra: Infra) -> None:
     infra("plan", "dev/a", "--out", "plans", code=0)
     refused = infra("apply", "prod", "--plan", "plans", "--auto-approve", "--confirm", "prod", code=3)
     assert "It has dev/a." in refused.err
@@ -235,7 +235,7 @@ def test_a_variable_without_a_value_is_refused_before_anything_runs(infra: Infra
     assert "s3cret" not in refused.err
 
 
-def test_a_kept_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo) -> None:
+def test_a_saved_plan_whose_upstream_moved_is_refused(infra: Infra, project: Repo) -> None:
     infra("apply", "dev", "--auto-approve", code=0)
     project.write({"infra/envs/dev/b/more.tf": 'resource "terraform_data" "more" {}\n'})
     infra("plan", "dev/b", "--out", "plans", code=0)
@@ -263,7 +263,7 @@ def of_version_zero(data: bytes, version: bytes) -> bytes:
     return out.getvalue()
 
 
-def test_a_kept_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run(
+def test_a_saved_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run(
     infra: Infra, project: Repo
 ) -> None:
     infra("apply", "dev", "--auto-approve", code=0)
@@ -300,7 +300,7 @@ def test_a_kept_plan_is_not_applied_after_its_upstream_has_moved_in_the_same_run
         ),
     ],
 )
-def test_a_spoiled_kept_plan_is_refused(infra: Infra, project: Repo, spoil: object, message: str) -> None:
+def test_a_damaged_saved_plan_is_refused(infra: Infra, project: Repo, spoil: object, message: str) -> None:
     infra("plan", "dev/a", "--out", "plans", code=0)
     spoil(project.root / "plans")  # type: ignore[operator]
     ran = infra("apply", "--plan", "plans", "--auto-approve", code=1)
@@ -459,7 +459,7 @@ def test_run_honours_what_an_apply_does(infra: Infra, project: Repo) -> None:
     assert status["break_glass"] == "it burns"
 
 
-def test_fmt_finds_and_mends(infra: Infra, project: Repo) -> None:
+def test_fmt_finds_and_repairs(infra: Infra, project: Repo) -> None:
     project.write({"infra/envs/dev/c/more.tf": "locals {\n a = 1\n  bcd = 2\n}\n"})
     ran = infra("fmt", "--check", code=1)
     assert ran.out == "infra/envs/dev/c/more.tf\n"
@@ -479,7 +479,7 @@ def test_doctor_looks_at_everything(infra: Infra, tmp_path: Path) -> None:
     assert Infra(outside, {})("doctor", "--json").code == 1
 
 
-def test_doctor_tells_what_terraform_is_given(project: Repo, terraform_argv: tuple[str, ...]) -> None:
+def test_doctor_reports_what_terraform_is_given(project: Repo, terraform_argv: tuple[str, ...]) -> None:
     env = {"TF_VAR_password": "hunter2", "TF_VAR_word": "x"}
     ran = Infra(project.root, env)("doctor", code=0)
     assert "every stack gets TF_VAR_password, TF_VAR_word" in ran.out
@@ -513,7 +513,7 @@ def test_debug_shows_commands_without_secrets(infra: Infra) -> None:
     assert "TF_DATA_DIR" in ran.err
 
 
-def test_version_says_which_terraform(infra: Infra) -> None:
+def test_version_names_terraform(infra: Infra) -> None:
     terraform = infra("version", "--json", code=0).document["terraform"]
     assert terraform["product"] == "Terraform"
     assert terraform["version"][0] == "1"

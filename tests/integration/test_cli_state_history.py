@@ -34,7 +34,7 @@ def test_what_was_never_applied_has_no_versions(recorded: RecordedProject) -> No
     assert "no state" in recorded.infra("state", "history", "dev/net", code=1).err
 
 
-def test_versions_tell_what_changed_and_which_run_wrote_them(recorded: RecordedProject) -> None:
+def test_versions_report_what_changed_and_which_run_wrote_them(recorded: RecordedProject) -> None:
     first = recorded.apply("dev/net").document["run"]["id"]
     recorded.repo.commit({"infra/envs/dev/net/main.tf": MORE}, "More")
     second = recorded.apply("dev/net").document["run"]["id"]

@@ -122,7 +122,7 @@ def test_a_state_that_lies_elsewhere_is_no_new_stack(elsewhere: RecordedProject)
     assert ELSEWHERE not in elsewhere.objects()
 
 
-def test_it_is_taken_along_by_hand_and_what_lay_there_is_kept(elsewhere: RecordedProject) -> None:
+def test_it_is_moved_by_hand_and_existing_files_stay(elsewhere: RecordedProject) -> None:
     data = elsewhere.server.store.read_object("states", OLD)[1]
     move = ("state", "move", "dev/net", "--from", f"gs://states/{OLD}", "--auto-approve", "--json")
     assert "no state at" in elsewhere.infra(*move[:4], "gs://states/nowhere", *move[5:], code=3).out

@@ -78,14 +78,14 @@ def test_an_apply_is_shown_with_its_commit_until_trunk_moves_on(recorded: Record
 
 
 @pytest.mark.applied
-def test_an_output_that_nobody_reads_owes_nothing(recorded: RecordedProject) -> None:
+def test_an_output_that_nobody_reads_leaves_nothing_pending(recorded: RecordedProject) -> None:
     recorded.repo.commit({"infra/envs/dev/net/main.tf": UPSTREAM.replace("why", "because")}, "y")
     recorded.apply("dev/net")
     assert standings(recorded)["dev/app"] == "up-to-date"
 
 
 @pytest.mark.applied("dev/net")
-def test_a_state_that_moved_behind_the_ledger_is_told(recorded: RecordedProject) -> None:
+def test_a_state_that_changed_without_the_ledger_is_reported(recorded: RecordedProject) -> None:
     name = "dev/state/net/default.tfstate"
     _, data = recorded.server.store.read_object("states", name)
     recorded.server.store.insert_object("states", name, data)
@@ -276,7 +276,7 @@ def test_two_stacks_on_one_state_stop_only_themselves(recorded: RecordedProject)
 
 
 @pytest.mark.applied("dev/net")
-def test_doctor_tells_what_was_cut_off(recorded: RecordedProject) -> None:
+def test_doctor_reports_interrupted_runs(recorded: RecordedProject) -> None:
     checks = {
         check["name"]: check for check in recorded.infra("doctor", "--json", code=None).document["checks"]
     }

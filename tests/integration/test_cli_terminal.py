@@ -108,7 +108,7 @@ def test_a_protected_environment_is_typed(project: Repo) -> None:
     assert state(project, "prod/a").exists()
 
 
-def test_a_deletion_is_asked_for_even_with_auto_approve(project: Repo) -> None:
+def test_a_deletion_needs_confirmation_even_with_auto_approve(project: Repo) -> None:
     with TerminalChild(project.root, "apply", "dev/a", "--auto-approve") as terminal:
         assert terminal.end() == 0
     with TerminalChild(project.root, "destroy", "dev/a", "--auto-approve") as terminal:
@@ -152,7 +152,7 @@ def test_one_ctrl_c_lets_terraform_end_well(project: Repo) -> None:
     assert "interrupted" in terminal.text
 
 
-def test_a_second_ctrl_c_leaves_at_once_and_says_what_goes_on(
+def test_a_second_ctrl_c_leaves_at_once_and_states_what_goes_on(
     project: Repo, terraform_argv: tuple[str, ...]
 ) -> None:
     project.write({"bin/terraform": STUBBORN.format(real=terraform_argv[0])})

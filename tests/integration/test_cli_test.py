@@ -97,7 +97,7 @@ def cached_modules(ran: InfraResult) -> set[str]:
     }
 
 
-def test_a_result_is_kept_until_the_content_changes(repo: Repo, infra: Infra) -> None:
+def test_a_result_is_saved_until_the_content_changes(repo: Repo, infra: Infra) -> None:
     first = infra("test", "good", "--json", code=0)
     check_schema(first.document, "test")
     assert (results(first), cached_modules(first)) == ({"good": "passed"}, set())
@@ -119,7 +119,7 @@ def test_without_a_name_what_differs_from_trunk_is_tested(repo: Repo, infra: Inf
     assert results(infra("test", "--json", code=0)) == {"good": "passed"}
 
 
-def test_a_failure_is_told_everywhere(repo: Repo, tmp_path: Path) -> None:
+def test_a_failure_is_reported_everywhere(repo: Repo, tmp_path: Path) -> None:
     repo.write({"infra/modules/good/tests/bad.tftest.hcl": BAD})
     summary = tmp_path / "summary.md"
     actions = Infra(repo.root, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
@@ -238,7 +238,7 @@ def test_a_new_module_needs_a_name_of_its_own(repo: Repo, infra: Infra, name: st
     assert repo.status == ""
 
 
-def test_names_and_files_that_are_wrong_are_told(infra: Infra) -> None:
+def test_names_and_files_that_are_wrong_are_reported(infra: Infra) -> None:
     assert "Did you mean good?" in infra("test", "god", code=3).err
     error = json.loads(infra("test", "god", "--json", code=3).out)["errors"][0]
     assert error["class"] == "UsageError"

@@ -56,7 +56,7 @@ def test_a_part_of_the_code_does_not_count_as_all_of_it(recorded: RecordedProjec
     assert "dev/net" in ran.results
 
 
-def test_another_run_at_work_is_told(recorded: RecordedProject) -> None:
+def test_another_run_at_work_is_reported(recorded: RecordedProject) -> None:
     recorded.at_work("dev/net")
     ran = recorded.infra("apply", "dev/net", *GO, "--json", code=6)
     assert ran.results == {"dev/net": "locked"}
@@ -163,7 +163,7 @@ def test_a_lock_that_was_gone_when_terraform_looked_is_tried_again(recorded: Rec
     assert recorded.server.faults.report()[0]["struck"] == 2
 
 
-def test_an_account_that_may_only_read_is_told_and_writes_nothing(recorded: RecordedProject) -> None:
+def test_a_read_only_account_is_reported_and_writes_nothing(recorded: RecordedProject) -> None:
     reader = recorded.reader()
     assert reader("plan", "--all", "--json", code=0).results["dev/net"] == "changed"
     assert reader("plan", "--pending", "--json", code=0).results["dev/app"] == "waiting"
@@ -196,7 +196,7 @@ def catch_up(repo: Repo, infra: Infra) -> dict[str, str]:
     return infra("plan", "--pending", "--json", code=0).results
 
 
-def test_what_is_owed_is_caught_up_whatever_was_pushed(recorded: RecordedProject) -> None:
+def test_what_is_pending_is_caught_up_whatever_was_pushed(recorded: RecordedProject) -> None:
     assert set(catch_up(recorded.repo, recorded.infra)) == {"dev/app", "dev/net", "prod/net"}
     recorded.apply()
     assert catch_up(recorded.repo, recorded.infra) == {}
@@ -209,7 +209,7 @@ def test_what_is_owed_is_caught_up_whatever_was_pushed(recorded: RecordedProject
 
 
 @pytest.mark.applied
-def test_a_reader_whose_upstream_moved_without_it_is_owed(recorded: RecordedProject) -> None:
+def test_a_reader_whose_upstream_moved_without_it_is_pending(recorded: RecordedProject) -> None:
     recorded.repo.commit({NET: UPSTREAM.replace('"one"', '"two"')})
     recorded.apply("dev/net")
     ran = recorded.infra("plan", "--pending", code=0)

@@ -31,12 +31,12 @@ sys.stdin.read()
 """
 
 
-def test_what_is_not_locked_is_said_to_be_free(recorded: RecordedProject) -> None:
+def test_what_is_not_locked_is_reported_to_be_free(recorded: RecordedProject) -> None:
     assert "dev/net is not locked" in recorded.infra("unlock", "dev/net", code=0).out
     assert recorded.infra("unlock", "dev/net", "--json", code=0).document["released"] is None
 
 
-def test_a_lock_is_shown_and_kept_without_consent(recorded: RecordedProject) -> None:
+def test_a_lock_is_shown_and_stays_without_consent(recorded: RecordedProject) -> None:
     recorded.lock("dev/net")
     ran = recorded.infra("unlock", "dev/net", code=4)
     assert "bo@elsewhere holds it for apply since 2026-01-02T03:04:05Z" in ran.out
@@ -53,7 +53,7 @@ def test_a_lock_is_released_with_consent(recorded: RecordedProject) -> None:
     assert recorded.objects() == []
 
 
-def test_a_lock_of_a_run_that_lives_is_kept_unless_forced(recorded: RecordedProject) -> None:
+def test_a_lock_of_a_run_that_lives_stays_unless_forced(recorded: RecordedProject) -> None:
     recorded.at_work("dev/net")
     recorded.lock("dev/net")
     ran = recorded.infra("unlock", "dev/net", "--auto-approve", code=6)

@@ -22,7 +22,7 @@ def session_of(recorded: RecordedProject, child_env: dict[str, str]) -> Session:
 
 
 @pytest.mark.applied
-def test_what_is_owed_is_destroyed_with_the_code_that_made_it(
+def test_what_is_pending_is_destroyed_with_the_code_that_made_it(
     recorded: RecordedProject, child_env: dict[str, str]
 ) -> None:
     applied = recorded.repo.head

@@ -1,4 +1,4 @@
-"""Issues about drift, on a GitHub on loopback: twenty nights against a model, and each thing by itself."""
+"""Issues about drift, on a GitHub on loopback: twenty scheduled checks against a model, and single cases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.github import ServedGitHub
 from tests.support.many_checks import RandomChecks
 
 CHECKS = 20
-# In these nights everything happens that can: a stack leaves trunk while it drifts, a person interferes.
+# Between these checks everything happens that can: a stack leaves trunk while it drifts, a person interferes.
 SEED = 12
 STACK = 'terraform {\n  backend "gcs" {}\n}\n'
 FILES = {
@@ -37,7 +37,7 @@ DAY = "2026-01-01T03:17:00Z"
 
 
 @pytest.mark.parametrize("issues", ["stack", "environment"])
-def test_the_issues_are_what_they_must_be_after_each_of_twenty_nights(
+def test_the_issues_match_the_model_after_each_of_twenty_scheduled_checks(
     issues: Literal["stack", "environment"], tmp_path: Path
 ) -> None:
     with (
@@ -62,7 +62,7 @@ class PublishedChecks:
     def publish_checks(
         self, *stacks: StackDrift, options: tuple[str, ...] = (), code: int = 0, at: str = DAY
     ) -> Any:
-        """One night's reports, one for each environment, and `infra ci drift` over them."""
+        """The reports of a scheduled check, one for each environment, and `infra ci drift` over them."""
         self.number += 1
         reports = self.folder / f"reports-{self.number}"
         run = RunInfo(f"D{self.number}", "ci", "c" * 40, at, 1.0)
@@ -122,7 +122,7 @@ def unchecked(id_: str) -> StackDrift:
     return StackDrift(id_, id_.partition("/")[0], "unchecked", "no answer", failed=True)
 
 
-def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Path) -> None:
+def test_an_issue_is_opened_updated_closed_and_opened_again(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
         published.publish_checks(drifted(), clean("dev/net"))
         (issue,) = published.issues.values()
@@ -132,7 +132,7 @@ def test_an_issue_is_opened_kept_up_to_date_closed_and_opened_again(tmp_path: Pa
         assert "Owned by @acme/platform." in issue.body
         assert 'duration: "600s" → "900s"' in issue.body
         assert issue.comments == []
-        # The same the next night, then another value, then nobody could look, then it is over.
+        # The same in the next check, then another value, then no answer, then no drift.
         published.publish_checks(drifted(), clean("dev/net"), at="2026-01-02T03:17:00Z")
         assert issue.comments == []
         assert "2026-01-02 03:17 UTC" in issue.body
@@ -222,12 +222,12 @@ def test_one_issue_for_an_environment_lives_as_long_as_one_of_its_stacks_drifts(
         assert issue.state == "open"
         assert issue.comments[-1].body.startswith("`prod/net` is as it was applied again: fixed outside.")
         assert "`prod/app` drifted at its last check, and was not checked since: no answer" in issue.body
-        # What was over that night is not thought of as drifting later, when nobody can look at it.
+        # What had no drift in that check is not open later, when a check gets no answer.
         published.publish_checks(unchecked("prod/net"), clean("prod/app", ended="accepted"), clean("dev/net"))
         assert issue.state == "closed"
 
 
-def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_path: Path) -> None:
+def test_each_scheduled_check_sends_one_summary_and_one_message_or_none_without_drift(tmp_path: Path) -> None:
     with listening() as (url, received):
         settings = "drift: {summary: issue, webhook: DRIFT_URL}\n"
         with publishing(tmp_path, settings, DRIFT_URL=url) as published:
@@ -252,7 +252,7 @@ def test_a_summary_and_a_message_once_a_night_and_silence_when_all_is_quiet(tmp_
             assert (summary.state, "left no report" in summary.body) == ("open", True)
 
 
-def test_a_message_that_cannot_be_sent_is_said_and_its_address_is_not(tmp_path: Path) -> None:
+def test_a_message_that_cannot_be_sent_is_reported_and_its_address_is_not(tmp_path: Path) -> None:
     with publishing(
         tmp_path, "drift: {webhook: DRIFT_URL}\n", DRIFT_URL="http://127.0.0.1:9/secret-path"
     ) as published:
@@ -269,7 +269,7 @@ RULES = """drift:
 """
 
 
-def test_only_all_parts_of_a_night_together_tell_that_a_rule_is_of_no_use(tmp_path: Path) -> None:
+def test_only_all_parts_of_a_check_together_show_that_a_rule_is_unused(tmp_path: Path) -> None:
     more = {"infra/envs/prod/app/main.tf": STACK}
     rule = MatchedIgnoreRule("*.plain", "duration", "Tried out.", "2999-12-31")
     covered = clean("prod/net", resources=(replace(resource(), rule=rule),))
@@ -312,7 +312,7 @@ resource "google_pubsub_topic" "plain" {
 """
 
 
-def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path: Path) -> None:
+def test_real_values_are_written_into_the_code_by_a_pull_request(tmp_path: Path) -> None:
     path = "infra/envs/prod/net/main.tf"
     settings = "drift:\n  actions:\n    prod: {reverted: pr}\n"
     with publishing(tmp_path, settings, {path: STACK + TOPIC}) as published:
@@ -338,13 +338,13 @@ def test_what_the_world_says_is_written_into_the_code_by_a_pull_request(tmp_path
         code = published.github.work.git("show", f"{issue.pull.head}:{path}")
         assert code.strip() == (STACK + TOPIC).replace("600s", "900s").strip()
         assert published.github.work.git("status", "--porcelain").strip() == ""
-        # The next night it is open already; one that somebody closed is not opened again.
+        # In the next check it is open already; a closed issue is not opened again.
         assert f"#{issue.number} is open" in published.publish_checks(scheduled, clean("dev/net")).out
         published.github.close(issue.number)
         assert "somebody closed the pull request" in published.publish_checks(scheduled, clean("dev/net")).out
 
 
-def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -> None:
+def test_the_result_of_a_remediation_is_reported_where_the_drift_was(tmp_path: Path) -> None:
     with publishing(tmp_path, "drift: {summary: issue}\n") as published:
         published.publish_checks(drifted(), drifted("dev/net"))
         failed = replace(drifted(), remediation="not reverted, failed: quota exceeded")
@@ -362,7 +362,7 @@ def test_what_came_of_a_correction_is_told_where_the_drift_was(tmp_path: Path) -
         assert published.issues["Drift"].state == "open"
 
 
-def test_a_refused_request_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_refused_request_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
         published.github.fault("*/issues", method="POST", status=403, times=1)
         ran = published.publish_checks(drifted("dev/net"), drifted("prod/net"), code=1)
@@ -372,7 +372,7 @@ def test_a_refused_request_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
         assert set(published.issues) == {"Drift in prod/net", "Drift in dev/net"}
 
 
-def test_a_dry_run_tells_nobody(tmp_path: Path) -> None:
+def test_a_dry_run_notifies_nobody(tmp_path: Path) -> None:
     with publishing(tmp_path) as published:
         out = published.publish_checks(drifted(), options=("--dry-run",)).out
         assert "prod/net" in out

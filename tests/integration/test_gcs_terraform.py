@@ -198,7 +198,7 @@ def test_a_read_only_account_plans_without_a_lock_once_there_is_a_state(
     assert store.get_object(BUCKET, STATE) == before
 
 
-def test_a_state_that_cannot_be_written_is_kept_beside_the_stack(server: GcsServer, stack: GcsRoot) -> None:
+def test_a_state_that_cannot_be_written_is_saved_beside_the_stack(server: GcsServer, stack: GcsRoot) -> None:
     assert stack.apply()[0] == 0
     before = server.store.get_object(BUCKET, STATE)
     server.faults.add(HttpFault(method="POST", path="*.tfstate", status=403))
@@ -230,7 +230,7 @@ def test_terraform_reads_a_state_again_after_a_fault(
     assert server.faults.report()[0]["struck"] == 1
 
 
-def test_a_bucket_that_does_not_exist_is_told(server: GcsServer, stack: GcsRoot) -> None:
+def test_a_bucket_that_does_not_exist_is_reported(server: GcsServer, stack: GcsRoot) -> None:
     shutil.rmtree(stack.folder / ".terraform")
     code, text = stack.run("init", "-backend-config=bucket=nowhere")
     assert code == 1

@@ -293,7 +293,7 @@ def test_a_list_is_one_request_a_page_and_nothing_else(github: ServedGitHub, hos
     assert [path for _, path, _ in github.requests] == ["/repos/acme/infra/issues"] * 3
 
 
-def test_a_page_that_failed_is_asked_for_again_and_no_other(
+def test_a_page_that_failed_is_requested_again_and_no_other(
     github: ServedGitHub, host: Forge, clock: RetryClock
 ) -> None:
     for number in range(205):
@@ -345,7 +345,7 @@ def test_a_persons_token_is_known_by_name(connect: Connect) -> None:
     assert connect("ada").login == "ada"
 
 
-def test_a_workflows_token_is_the_bots_and_asked_once(github: ServedGitHub, host: Forge) -> None:
+def test_a_workflows_token_is_the_bots_and_queried_once(github: ServedGitHub, host: Forge) -> None:
     assert (host.login, host.login) == (BOT, BOT)
     assert sum(path == "/user" for _, path, _ in github.requests) == 1
 
@@ -415,7 +415,7 @@ def test_somebody_elses_comment_of_the_same_words_is_not_ours(github: ServedGitH
         ({"reset": True, "times": 2}, [0.5, 1.0]),
     ],
 )
-def test_it_is_asked_again(
+def test_it_is_retried(
     github: ServedGitHub, host: Forge, clock: RetryClock, fault: dict[str, Any], slept: list[float]
 ) -> None:
     number = github.open_issue("One")
@@ -425,7 +425,7 @@ def test_it_is_asked_again(
     assert len(github.comments(number)) == 1
 
 
-def test_patience_ends_with_an_error(github: ServedGitHub, connect: Connect, clock: RetryClock) -> None:
+def test_retries_end_with_an_error(github: ServedGitHub, connect: Connect, clock: RetryClock) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", status=503, times=0)
     with pytest.raises(ForgeError, match="in trouble, status 503") as caught:
@@ -434,7 +434,7 @@ def test_patience_ends_with_an_error(github: ServedGitHub, connect: Connect, clo
     assert 5 < clock.time <= 10
 
 
-def test_a_limit_that_lasts_is_told_at_once(github: ServedGitHub, host: Forge, clock: RetryClock) -> None:
+def test_a_limit_that_lasts_is_reported_at_once(github: ServedGitHub, host: Forge, clock: RetryClock) -> None:
     github.fault("*", status=429, retry_after=900, times=0)
     with pytest.raises(ForgeError, match="rate limit is used up") as caught:
         host.issues()
@@ -442,7 +442,7 @@ def test_a_limit_that_lasts_is_told_at_once(github: ServedGitHub, host: Forge, c
     assert clock.slept == []
 
 
-def test_no_server_is_told_without_a_name_of_a_library(tmp_path: Path, clock: RetryClock) -> None:
+def test_no_server_is_reported_without_a_name_of_a_library(tmp_path: Path, clock: RetryClock) -> None:
     with ServedGitHub(tmp_path) as server:
         address = server.api_url
     environ = {"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/infra", "GITHUB_TOKEN": "t"}
@@ -547,7 +547,7 @@ class Scripted:
         return open_github(environ, clock.retry_policy())
 
 
-def test_a_repository_that_was_renamed_takes_no_comment_and_says_so(clock: RetryClock) -> None:
+def test_a_renamed_repository_takes_no_comment_and_reports_it(clock: RetryClock) -> None:
     moved = json.dumps({"message": "Moved Permanently", "url": "https://api.example/repositories/1"})
     with (
         Scripted((307, {"Location": "/repositories/1/issues/1/comments"}, moved)) as server,
@@ -569,7 +569,7 @@ def test_half_an_answer_is_none(clock: RetryClock) -> None:
     assert len(clock.slept) == 1
 
 
-def test_an_answer_that_is_no_githubs_is_told(clock: RetryClock) -> None:
+def test_an_answer_that_is_not_githubs_is_reported(clock: RetryClock) -> None:
     page = json.dumps({"number": "one", "html_url": 5})
     with (
         Scripted((200, {}, page)) as server,
@@ -580,7 +580,7 @@ def test_an_answer_that_is_no_githubs_is_told(clock: RetryClock) -> None:
     assert clock.slept == []
 
 
-def test_an_apps_token_is_told_by_graphql(clock: RetryClock) -> None:
+def test_an_apps_token_is_identified_by_graphql(clock: RetryClock) -> None:
     refusal = json.dumps({"message": "Resource not accessible by integration"})
     viewer = json.dumps({"data": {"viewer": {"login": "acme-bot[bot]"}}})
     with Scripted((403, {}, refusal), (200, {}, viewer)) as server, server.client(clock) as client:

@@ -107,7 +107,7 @@ def test_nothing_is_set_without_an_answer(github: ServedGitHub) -> None:
         ({**ADMIN, "members": "none"}, "members: read"),
     ],
 )
-def test_a_token_without_a_right_changes_nothing_and_is_told_which(
+def test_a_token_without_a_right_changes_nothing_and_the_error_names_the_right(
     github: ServedGitHub, rights: dict[str, str], missing: str
 ) -> None:
     ran = fix(github, github.token(**rights), "--auto-approve")

@@ -33,7 +33,7 @@ FILES = {
 }
 
 
-def test_a_plan_waits_for_one_and_an_apply_tells_of_its_failure(
+def test_a_plan_waits_for_a_ledger_and_an_apply_reports_its_failure(
     make_repo: MakeRepo, terraform_argv: tuple[str, ...]
 ) -> None:
     root = make_repo(FILES).root

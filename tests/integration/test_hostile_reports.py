@@ -180,14 +180,14 @@ def test_nor_under_a_name_of_its_own(forger: Forger) -> None:
     assert forger.plans()[PROD] == forger.own("prod/net")
 
 
-def test_a_stack_is_of_the_environment_that_its_name_says(forger: Forger) -> None:
+def test_a_stack_is_of_the_environment_in_its_name(forger: Forger) -> None:
     stray = forger.stack("dev/net")
     stray = replace(stray, report=replace(stray.report, environment="prod"))
     forger.write("dev", forger.report("dev", stray))
     is_left_out(forger)
 
 
-def test_of_two_that_say_different_things_the_one_of_the_plan_job_counts(forger: Forger) -> None:
+def test_of_two_different_reports_the_report_of_the_plan_job_counts(forger: Forger) -> None:
     """Any job of the run can write an artifact, and read the other ones."""
     for at, lie in enumerate(lies(forger), 1):
         forger.write("dev", forger.report("dev", lie), f"infra-plan-dev-{at}")
@@ -321,19 +321,19 @@ def test_a_file_that_is_too_large_is_not_read(forger: Forger) -> None:
     is_left_out(forger)
 
 
-def test_a_report_cannot_say_that_only_one_stack_was_asked_for(forger: Forger) -> None:
+def test_a_report_cannot_claim_that_only_one_stack_was_requested(forger: Forger) -> None:
     """Else no check would be posted, and what the head had before would stand."""
     forger.rewrite(lambda upload: upload.update(only="dev/net"))
     is_left_out(forger)
 
 
-def test_what_is_expected_is_not_a_job_s_to_say(forger: Forger) -> None:
+def test_a_job_does_not_decide_what_is_expected(forger: Forger) -> None:
     forger.rewrite(lambda upload: upload.update(expected=["prod/other", "dev/net", "nothing"]))
     forger.comment()
     assert forger.ci.conclusions(forger.number)[PROD] == "success"
 
 
-def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
+def test_a_plan_job_cannot_report_an_apply(forger: Forger) -> None:
     """The job that comments may write statuses and comments everywhere: none for what was not applied."""
     facts = RolloutFacts("acme/infra", "main", forger.ci.github.trunk, RUN, "", ("dev", "prod"))
     forged = replace(
@@ -346,7 +346,7 @@ def test_a_plan_job_cannot_tell_of_an_apply(forger: Forger) -> None:
     assert forger.ci.github.deployments() == []
 
 
-def test_a_landing_is_of_its_own_job_and_commit(server: CiProject, tmp_path: Path) -> None:
+def test_a_rollout_is_of_its_own_job_and_commit(server: CiProject, tmp_path: Path) -> None:
     trunk, event = server.github.trunk, str(server.github.event_file("push"))
     env = server.github.environ(
         server.github.token(pull_requests="write", checks="write", statuses="write", deployments="write"),
@@ -426,7 +426,7 @@ def test_remarks_stand_on_lines_that_there_can_be(forger: Forger) -> None:
     assert locations == [("a.tf", 1, "x\\u001b"), ("b.tf", 1, "x\\u001b")]
 
 
-def test_no_job_says_what_another_one_was_to_plan(forger: Forger) -> None:
+def test_no_job_decides_what_another_job_was_to_plan(forger: Forger) -> None:
     forger.write("dev", forger.report("dev", expected=("dev/net", "prod/net")))
     validated_reports = validate_reports(
         forger.scope, read_event(forger.job.env), read_reports([forger.folder])

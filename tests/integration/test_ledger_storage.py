@@ -105,7 +105,7 @@ def test_a_failure_leaves_what_was_applied_before(ledger: Ledger) -> None:
     assert (second.result, second.run, second.attempted) == ("failed", "R2", "commit-of-R2")
 
 
-def test_while_one_is_at_work_another_is_told_who(ledger: Ledger) -> None:
+def test_during_a_run_another_run_learns_who_is_at_work(ledger: Ledger) -> None:
     entry = cut_off(ledger)
     with pytest.raises(LockedError, match=r"dev/net: ada runs apply R1 from desk since 20..-"):
         ledger.begin(STACK, operation("R2"), ledger.entry(STACK))
@@ -179,7 +179,9 @@ def test_what_was_recorded_as_interrupted_has_to_be_resumed(ledger: Ledger) -> N
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_the_process_itself_is_asked_where_it_can_be(bucket: Bucket, clock: ServerClock, runs: bool) -> None:
+def test_the_process_itself_is_queried_where_it_can_be(
+    bucket: Bucket, clock: ServerClock, runs: bool
+) -> None:
     ledger = Ledger(bucket, "dev", presence=lambda operation: runs)
     cut_off(ledger)
     clock.wait(SILENT_AFTER * 5 if runs else 0)
@@ -224,7 +226,7 @@ def test_a_renamed_stack_takes_its_entry_along(ledger: Ledger) -> None:
     assert ledger.move("dev/old", "dev/new") == moved
 
 
-def test_runs_are_kept_by_month_and_told_newest_first(ledger: Ledger) -> None:
+def test_runs_are_saved_by_month_and_reported_newest_first(ledger: Ledger) -> None:
     month = f"{ledger.storage.now():%Y%m}"
 
     def record(id: str, stack: str) -> RunRecord:
@@ -273,12 +275,12 @@ def test_an_answer_that_is_lost_on_the_way_is_no_loss(
     assert len(server.store.list_objects("states").items) == 1
 
 
-def test_a_busy_service_is_asked_again(bucket: Bucket, server: GcsServer) -> None:
+def test_a_request_to_a_busy_service_is_retried(bucket: Bucket, server: GcsServer) -> None:
     server.faults.add(read_fault({"path": f"*{OBJECT}*", "count": 2, "status": 429}))
     assert cut_off(Ledger(bucket, "dev")).generation
 
 
-def test_one_who_may_only_read_is_told_so(server: GcsServer) -> None:
+def test_a_read_only_account_is_reported_as_read_only(server: GcsServer) -> None:
     cut_off(Ledger(Bucket("states", {"STORAGE_EMULATOR_HOST": server.url}), "dev"))
     reader = "serviceAccount:reader@p.iam.gserviceaccount.com"
     policy = server.store.get_bucket_policy("states")

@@ -34,7 +34,7 @@ def test_providers(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
     assert list(provider_misses(terraform_argv, tmp_path, 1, PROVIDER_MODULES)) == []
 
 
-def test_places_of_remote_states(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
+def test_locations_of_remote_states(terraform_argv: tuple[str, ...], tmp_path: Path) -> None:
     assert list(remote_state_misses(terraform_argv, tmp_path, 1, REMOTE_STATES)) == []
 
 

@@ -194,18 +194,18 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     run(owner_at(sinks), "apply", "--all", *yes, code=0)
     run(owner_at(sinks), "history", "dev/app", "--json")
 
-    # And at night, somebody has changed things by hand; then the provider cannot be asked.
+    # Then somebody changed things by hand before a scheduled check; then the provider does not answer.
     sinks.version = 3
     sinks.world.set("service", "template[0].containers[0].env[0].value", secrets.secret("run", 1))
     sinks.world.set("labelled", "labels.note", secrets.secret("label", 1))
     sinks.world.set("labelled", "message_retention_duration", "700s")
     scheduled = owner_at(sinks)
-    report_options = ("--report", str(sinks.folder / "night"), "--junit", str(sinks.folder / "night.xml"))
+    report_options = ("--report", str(sinks.folder / "check"), "--junit", str(sinks.folder / "check.xml"))
     sinks.version = 2
     run(scheduled, "drift", "--json", *report_options)
-    run(scheduled, "drift", "--show-ignored", "--markdown", str(sinks.folder / "night.md"))
+    run(scheduled, "drift", "--show-ignored", "--markdown", str(sinks.folder / "check.md"))
     keeper = ci.job(0, event="schedule", rights=KEEPER, commit=ci.github.trunk)
-    run(keeper, "ci", "drift", str(sinks.folder / "night"))
+    run(keeper, "ci", "drift", str(sinks.folder / "check"))
     sinks.world.break_("google_pubsub_topic", "read", f"{cloud_error} {secrets.secret('tfvars', 2)}", 9)
     run(scheduled, "drift")
     sinks.world.mend()
@@ -217,7 +217,7 @@ def test_no_secret_leaves(sinks: Sinks) -> None:
     # All of it was told, without the secrets.
     words = ("Resource precondition failed", "than approved", "googleapi: Error 400", "[rego]")
     assert [word for word in words if not any(word in text for text in everything.values())] == []
-    assert "labels.note: (sensitive value) → (sensitive value)" in everything["night.md"]
+    assert "labels.note: (sensitive value) → (sensitive value)" in everything["check.md"]
     assert sum(name.startswith("github: #") for name in everything) == 4, "two pull requests and two issues"
 
 

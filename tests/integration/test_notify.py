@@ -119,7 +119,7 @@ def test_workflows_give_the_secrets_to_jobs_that_hold_no_account() -> None:
     assert "AUDIT_KEY" not in json.dumps([job.get("secrets") for job in jobs.values()])
 
 
-def test_no_secret_takes_the_place_of_a_variable_that_a_step_sets() -> None:
+def test_no_secret_replaces_a_variable_that_a_step_sets() -> None:
     """A name twice in `env` is no workflow, and which value counts would be open."""
     target = WorkflowTarget("a/b", "main", ("dev", "prod"), notify_variables=("CHAT_URL",))
     names = {

@@ -124,7 +124,7 @@ def test_other_settings_make_another_plan(infra: Infra, change: Change) -> None:
     assert not any(plan(change(infra))[1].values())
 
 
-def test_what_is_kept_is_masked_and_private(infra: Infra) -> None:
+def test_what_is_saved_is_masked_and_private(infra: Infra) -> None:
     plan(infra)
     files = list((infra.root / ".infra/cache/plans").iterdir())
     assert sorted(path.name for path in files) == ["dev%2Fapp.json", "dev%2Fnet.json"]

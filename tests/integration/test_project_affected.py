@@ -193,7 +193,7 @@ def test_settings(repo: Repo, old: str, new: str, ids: list[str], key: str) -> N
     assert all(("infra.yaml", key, stack.id) in stack.reasons for stack in result.stacks)
 
 
-def test_followers_may_change_after_what_they_read(repo: Repo) -> None:
+def test_dependents_may_change_after_what_they_read(repo: Repo) -> None:
     repo.write({"infra/envs/dev/net/main.tf": FILES["infra/envs/dev/net/main.tf"] + "\n"})
     result = affected_stacks(repo)
     assert result.ids == ("dev/net",)
@@ -223,7 +223,7 @@ def test_reads_are_part_of_it(repo: Repo) -> None:
     assert "infra/data/a" in load(repo.root).files("prod/net")
 
 
-def test_a_path_that_cannot_be_told_takes_its_folder(make_repo: MakeRepo) -> None:
+def test_a_path_of_unknown_value_stands_for_its_folder(make_repo: MakeRepo) -> None:
     stack = 'variable "n" {}\nlocals {\n  a = file(var.n)\n}\n'
     repo = make_repo({"infra/envs/dev/a/main.tf": stack, "infra/envs/dev/a/deep/x": "1", "infra/other": "1"})
     repo.branch("feature")
@@ -239,7 +239,7 @@ def test_a_path_that_cannot_be_told_takes_its_folder(make_repo: MakeRepo) -> Non
     assert affected_stacks(repo).ids == ("dev/a",)
 
 
-def test_a_module_whose_source_cannot_be_told_takes_all_modules(make_repo: MakeRepo) -> None:
+def test_a_module_whose_source_cannot_be_determined_takes_all_modules(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {
             "infra/envs/dev/a/main.tf": 'module "m" {\n  source = var.s\n}\n',

@@ -164,7 +164,7 @@ def test_where_the_state_is(make_repo: MakeRepo, code: str, config: str, state: 
         assert stack.backend_config["path"] == str(state)
 
 
-def test_an_override_file_takes_the_place_of_the_backend(make_repo: MakeRepo) -> None:
+def test_an_override_file_replaces_the_backend(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {
             "infra.yaml": SETTINGS,
@@ -234,7 +234,7 @@ def test_remote_states_are_followed(make_repo: MakeRepo, files: dict[str, str]) 
         ),
     ],
 )
-def test_a_remote_state_that_cannot_be_told_is_reported(
+def test_a_remote_state_of_unknown_value_is_reported(
     make_repo: MakeRepo, code: str, code_of_finding: str
 ) -> None:
     project = load(make_repo({**UPSTREAM, "infra/envs/dev/a/main.tf": code}).root)
@@ -244,7 +244,7 @@ def test_a_remote_state_that_cannot_be_told_is_reported(
     assert (finding.file, finding.line, finding.stack) == ("infra/envs/dev/a/main.tf", 1, "dev/a")
 
 
-def test_a_bucket_that_cannot_be_told_leaves_the_prefix(make_repo: MakeRepo) -> None:
+def test_a_bucket_of_unknown_name_leaves_the_prefix(make_repo: MakeRepo) -> None:
     code = remote_state('"dev/state/net"', "var.bucket")
     repo = make_repo({**UPSTREAM, "infra/envs/dev/a/main.tf": code})
     project = load(repo.root)
@@ -252,7 +252,7 @@ def test_a_bucket_that_cannot_be_told_leaves_the_prefix(make_repo: MakeRepo) -> 
     assert codes(project) == {"remote-state-bucket"}
 
 
-def test_a_variable_that_the_environment_may_give_is_not_told_by_its_default(make_repo: MakeRepo) -> None:
+def test_a_variable_that_the_environment_may_set_is_not_decided_by_its_default(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {
             **UPSTREAM,
@@ -303,7 +303,7 @@ def test_depends_on(make_repo: MakeRepo) -> None:
     assert "dev/x" in finding.message
 
 
-def test_links_are_followed_and_bad_ones_told(make_repo: MakeRepo) -> None:
+def test_links_are_followed_and_bad_ones_reported(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {"infra/envs/dev/a/main.tf": "", "common/provider.tf": 'module "m" {\n  source = "./m"\n}\n'}
     )
@@ -468,7 +468,7 @@ def test_code_in_a_submodule_counts_as_one_file(make_repo: MakeRepo) -> None:
     ]
 
 
-def test_an_opentofu_file_takes_the_place_of_its_twin(make_repo: MakeRepo) -> None:
+def test_an_opentofu_file_replaces_its_twin(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {
             "infra.yaml": SETTINGS,

@@ -118,7 +118,7 @@ def test_revisions(make_repo: MakeRepo) -> None:
             repository.resolve(wrong)
 
 
-def test_git_is_not_asked_again_about_commits_that_are_there(make_repo: MakeRepo) -> None:
+def test_git_is_not_queried_again_for_commits_that_are_present(make_repo: MakeRepo) -> None:
     repo = make_repo()
     first, second = repo.head, repo.commit({"x": ""})
     repository = Repository.open(repo.root)
@@ -145,7 +145,7 @@ def test_each_commit_is_read_as_it_is_whichever_was_read_last(make_repo: MakeRep
     assert repository.commit_tree("HEAD").read("a.tf") == b"# three\n"
 
 
-def test_a_commit_that_was_listed_is_not_asked_about(
+def test_a_commit_that_was_listed_is_not_queried(
     make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo = make_repo({"a.tf": "# one\n"})
@@ -196,13 +196,15 @@ def test_trunk(
     assert caught.value.exit_code == 3
 
 
-def test_the_trunk_of_a_clone_is_what_its_origin_says(make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_the_trunk_of_a_clone_is_the_default_branch_of_its_origin(
+    make_repo: MakeRepo, tmp_path: Path
+) -> None:
     repo = make_repo()
     repo.git("branch", "-m", "trunk")
     assert clone(repo, tmp_path / "clone").trunk() == "refs/remotes/origin/trunk"
 
 
-def test_a_shallow_clone_says_what_it_lacks(make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_a_shallow_clone_reports_what_it_lacks(make_repo: MakeRepo, tmp_path: Path) -> None:
     repo = make_repo()
     repo.branch("feature")
     for number in range(3):
@@ -285,7 +287,7 @@ def test_a_broken_head_is_not_a_repository_without_commits(make_repo: MakeRepo, 
     assert Repository.open(Repo(tmp_path / "empty").root).head() is None
 
 
-def test_a_missing_object_is_told(make_repo: MakeRepo) -> None:
+def test_a_missing_object_is_reported(make_repo: MakeRepo) -> None:
     repo = make_repo({"x": "only here\n"})
     object_id = repo.git("rev-parse", "HEAD:x")
     tree = Repository.open(repo.root).commit_tree("HEAD")

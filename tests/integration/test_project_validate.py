@@ -184,7 +184,7 @@ def test_a_module_that_another_root_calls_is_not_unused(make_repo: MakeRepo) -> 
     assert findings(repo) == ()
 
 
-def test_what_several_stacks_share_is_told_once(make_repo: MakeRepo) -> None:
+def test_what_several_stacks_share_is_reported_once(make_repo: MakeRepo) -> None:
     call = 'module "m" {\n  source = "../../../modules/m"\n}\n'
     repo = make_repo(
         {

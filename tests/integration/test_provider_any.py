@@ -161,7 +161,7 @@ def test_every_nesting_and_open_types(stack: SimulatedRoot) -> None:
     assert stack.plan()[0] == 0
 
 
-def test_update_in_place_keeps_what_was_made(stack: SimulatedRoot) -> None:
+def test_update_in_place_preserves_the_resource(stack: SimulatedRoot) -> None:
     stack.write(WIDGET % ("1", "s2"), head=HEAD)
     stack.apply()
     before = stack.values()["widgets_widget.w"]

@@ -316,7 +316,7 @@ def test_data_source(stack: SimulatedRoot, store: GcsStore) -> None:
     assert json.loads(stack.run("output", "-json").out)["b"]["value"] == ["EU", {"a": "b"}]
 
 
-def test_the_store_says_no_in_its_own_words(stack: SimulatedRoot, store: GcsStore) -> None:
+def test_the_store_denies_access_in_its_own_words(stack: SimulatedRoot, store: GcsStore) -> None:
     stack.write(BUCKET % "" + MEMBER.replace("user:ada", "ada"))
     failed = " ".join(stack.apply(code=1).err.split())
     assert "googleapi: Error 400: Invalid argument: member ada@example.com., invalid" in failed

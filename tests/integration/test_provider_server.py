@@ -37,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[ProviderServer]:
     server.close()
 
 
-def test_what_terraform_is_told() -> None:
+def test_what_terraform_receives() -> None:
     document = json.loads(reattach_config({GOOGLE: 1234, ACME: 99}, 7))
     assert sorted(document) == [
         "registry.opentofu.org/acme/widgets",

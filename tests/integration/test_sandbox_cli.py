@@ -103,12 +103,12 @@ def on_sandbox(shell: SandboxShell, argv: tuple[str, ...], *arguments: str, expe
     return shell.infra("sandbox", "exec", "--", *argv, f"-chdir={stack}", *arguments, expect=expect)
 
 
-def test_up_again_says_so(shell: SandboxShell) -> None:
+def test_up_again_reports_it(shell: SandboxShell) -> None:
     assert "already up" in shell.infra("sandbox", "up")
     assert shell.json("sandbox", "up")["sandbox"]["new"] is False
 
 
-def test_status_tells_what_there_is(shell: SandboxShell) -> None:
+def test_status_lists_what_exists(shell: SandboxShell) -> None:
     sandbox = shell.json("sandbox", "status")["sandbox"]
 
     assert sandbox["folder"] == str(shell.root / ".infra/sandbox")
@@ -172,7 +172,7 @@ def test_a_program_keeps_its_exit_code_and_its_arguments(shell: SandboxShell) ->
     assert text == "['--json', '--', 'x']\n"
 
 
-def test_a_program_takes_the_place_of_infra(shell: SandboxShell) -> None:
+def test_a_program_replaces_infra(shell: SandboxShell) -> None:
     argv = [sys.executable, "-m", "orchestrator", "sandbox", "exec", "--", sys.executable, "-c"]
     with subprocess.Popen(
         [*argv, "import os; print(os.getpid())"], cwd=shell.root, env=shell.environ, stdout=subprocess.PIPE
@@ -221,7 +221,7 @@ def test_storage_can_be_made_to_fail(shell: SandboxShell) -> None:
         (("world", "break", "main", "explode"), 1, "there is no operation"),
     ],
 )
-def test_what_cannot_be_done_is_told(
+def test_what_cannot_be_done_is_reported(
     shell: SandboxShell, arguments: tuple[str, ...], expect: int, message: str
 ) -> None:
     assert message in shell.infra("sandbox", *arguments, expect=expect)
@@ -249,7 +249,7 @@ def test_outside_of_a_project_it_works_in_the_folder_given(shell: SandboxShell, 
     assert not (tmp_path / "cloud/sandbox.json").exists()
 
 
-def test_a_refresh_tells_drift_and_nothing_else(shell: SandboxShell) -> None:
+def test_a_refresh_reports_drift_and_nothing_else(shell: SandboxShell) -> None:
     def refresh() -> str:
         argv = ("plan", "dev/refreshed", "--refresh-only", "--json")
         document = json.loads(shell.infra("sandbox", "exec", "--", "infra", *argv))

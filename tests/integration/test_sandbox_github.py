@@ -196,7 +196,7 @@ def test_a_pull_request_is_rehearsed(rehearsal: Rehearsal) -> None:
         (("review", "1"), 3, "needs words"),
     ],
 )
-def test_what_cannot_be_rehearsed_is_told(
+def test_what_cannot_be_rehearsed_is_reported(
     rehearsal: Rehearsal, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     ran = rehearsal.infra("sandbox", "github", *arguments, code=code)
@@ -283,7 +283,7 @@ def test_a_gate_is_set_up_and_approved_later_in_its_run(rehearsal: Rehearsal) ->
     assert "Add --event push" in infra("sandbox", "exec", "--run", run, "--", "true", code=3).err
 
 
-def test_its_tokens_are_told_to_nobody(rehearsal: Rehearsal) -> None:
+def test_its_tokens_are_reported_to_nobody(rehearsal: Rehearsal) -> None:
     ran = rehearsal.infra("sandbox", "status", "--json", code=0)
 
     assert rehearsal.info.github_token

@@ -131,7 +131,7 @@ def test_a_recorded_provider_is_played(make_repo: MakeRepo, environ: dict[str, s
     assert list((repo.root / ".infra/sandbox/world/default").rglob("acme_thing/*.json"))
 
 
-def test_what_has_nothing_to_record_says_so(make_repo: MakeRepo, environ: dict[str, str]) -> None:
+def test_what_has_nothing_to_record_reports_it(make_repo: MakeRepo, environ: dict[str, str]) -> None:
     repo = make_repo(FILES)
 
     assert "nothing to record" in infra(repo.root, environ, "sandbox", "record", "dev/plain")

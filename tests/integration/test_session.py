@@ -10,7 +10,7 @@ from orchestrator.repository.loading import load
 from tests.conftest import MakeRepo
 
 
-def test_parallelism_is_asked_for_or_configured(make_repo: MakeRepo, terraform_argv: tuple[str, ...]) -> None:
+def test_parallelism_is_requested_or_configured(make_repo: MakeRepo, terraform_argv: tuple[str, ...]) -> None:
     """The command line wins over infra.yaml, which wins over the number of cores."""
     repo = make_repo(
         {

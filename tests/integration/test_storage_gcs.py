@@ -73,7 +73,7 @@ def test_a_refusal_names_the_role(server: GcsServer) -> None:
     assert "objectViewer" in error.value.advice
 
 
-def test_a_busy_service_is_asked_again(server: GcsServer, env: dict[str, str]) -> None:
+def test_a_request_to_a_busy_service_is_retried(server: GcsServer, env: dict[str, str]) -> None:
     server.store.insert_object("states", NAME, b"one")
     fail(server, method="GET", path="*", count=2, status=503)
     blob = Bucket("states", env).read(NAME)
@@ -90,7 +90,7 @@ def test_many_threads_share_a_bucket(server: GcsServer, env: dict[str, str]) -> 
     assert [blob.data if blob else None for blob in blobs] == [str(number).encode() for number in range(20)]
 
 
-def test_versions_and_locks_are_told(server: GcsServer, env: dict[str, str]) -> None:
+def test_versions_and_locks_are_reported(server: GcsServer, env: dict[str, str]) -> None:
     server.store.create_bucket("p", {"name": "plain"})
     assert Bucket("states", env).keeps_versions()
     assert not Bucket("plain", env).keeps_versions()
@@ -163,7 +163,7 @@ def test_a_transfer_moves_its_deadline(
     assert sum(name.startswith("gs://states: ") for name in askers) >= moves
 
 
-def test_the_reason_of_another_try_is_told(server: GcsServer, env: dict[str, str]) -> None:
+def test_the_reason_of_another_try_is_reported(server: GcsServer, env: dict[str, str]) -> None:
     messages: list[str] = []
     fail(server, method="GET", path="*", status=503)
     bucket = Bucket("states", env, WaitingClock(lambda: wait_for_a_fault(server)).clock())

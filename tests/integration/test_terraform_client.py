@@ -183,7 +183,7 @@ def test_a_stale_plan_is_a_failed_outcome(client: Client, make_work: MakeWork) -
     assert [diagnostic.summary for diagnostic in again.diagnostics] == ["Saved plan is stale"]
 
 
-def test_an_apply_that_fails_half_way_says_what_it_did(client: Client, make_work: MakeWork) -> None:
+def test_an_apply_that_fails_half_way_states_what_it_did(client: Client, make_work: MakeWork) -> None:
     work = make_work("""
 resource "terraform_data" "good" { input = 1 }
 resource "terraform_data" "bad" {
@@ -245,7 +245,7 @@ def test_fmt_names_files_and_shows_how(client: Client, make_work: MakeWork) -> N
     assert client.fmt_check(work.root, work.env) == ((), "")
 
 
-def test_a_lock_is_told_with_who_and_since_when(client: Client, make_work: MakeWork) -> None:
+def test_a_lock_is_reported_with_who_and_since_when(client: Client, make_work: MakeWork) -> None:
     work = make_work(MAIN)
     client.init(work, "key", {})
     planned_and_applied(client, work)
@@ -347,7 +347,7 @@ def test_one_interrupt_saves_what_was_made(client: Client, binary: Binary, make_
         client.plan(work, PlanOptions())
 
 
-def test_a_deadline_is_told(client: Client, make_work: MakeWork) -> None:
+def test_a_deadline_is_reported(client: Client, make_work: MakeWork) -> None:
     work = make_work(SLOW % "0")
     client.init(work, "key", {})
     with pytest.raises(ProcessError, match="did not end in time"):
@@ -401,7 +401,7 @@ def test_raw_commands(client: Client, make_work: MakeWork) -> None:
     assert b'"format_version"' in client.providers_schema(work)
 
 
-def test_the_graph_says_what_depends_on_what(client: Client, make_work: MakeWork) -> None:
+def test_the_graph_shows_what_depends_on_what(client: Client, make_work: MakeWork) -> None:
     others = 'locals {\n  a = terraform_data.a["z"].id\n}\n' + "".join(
         f'resource "terraform_data" "{name}" {{\n  input = {value}\n}}\n'
         for name, value in (("b", "local.a"), ("c", "terraform_data.b.id"), ("d", "1"))

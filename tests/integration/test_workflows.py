@@ -68,7 +68,7 @@ def test_the_repository_has_them_as_init_writes_them() -> None:
     assert {path: (ROOT / path).read_text() for path in FILES} == dict(FILES)
 
 
-def test_nothing_is_allowed_unless_a_job_says_so() -> None:
+def test_nothing_is_allowed_unless_a_job_declares_it() -> None:
     """`permissions: {}` on top, and in each job what it needs."""
     for text in FILES.values():
         assert read_yaml(text)["permissions"] == {}
@@ -247,7 +247,7 @@ def test_the_chat_holds_nothing() -> None:
     assert read_yaml(text)[True] == {"issue_comment": {"types": ["created"]}}
 
 
-def test_actionlint_has_nothing_to_say() -> None:
+def test_actionlint_has_nothing_to_report() -> None:
     """But for `queue`, which is newer than it."""
     done = subprocess.run(
         [tool("actionlint"), "-ignore", 'unexpected key "queue"', *(str(ROOT / path) for path in FILES)],
@@ -258,7 +258,7 @@ def test_actionlint_has_nothing_to_say() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_zizmor_has_nothing_to_say() -> None:
+def test_zizmor_has_nothing_to_report() -> None:
     """It looks for what attackers of workflows look for."""
     done = subprocess.run(
         [
@@ -369,7 +369,9 @@ def test_environments_follow_each_other(
     ],
     ids=["waits for a person", "was approved", "nothing to do"],
 )
-def test_the_pull_requests_are_told(recorded: Workflows, prod: dict[str, Any], expected: set[str]) -> None:
+def test_the_pull_requests_are_reported(
+    recorded: Workflows, prod: dict[str, Any], expected: set[str]
+) -> None:
     """Before somebody is asked, after an apply, and, to correct earlier merges, where nothing is pending."""
     answers = accounts() | pending("dev", 0) | pending("staging", 0) | prod
     applied(recorded, answers)
@@ -393,7 +395,7 @@ def test_each_job_acts_as_its_own_account(recorded: Workflows) -> None:
     ) == 1
 
 
-def test_an_environment_is_applied_by_several_jobs_and_told_once(recorded: Workflows) -> None:
+def test_an_environment_is_applied_by_several_jobs_and_reported_once(recorded: Workflows) -> None:
     """`infra init --apply-shards 2`: each job has its part, and all have what the gate approved."""
     recorded.write(TARGET.environments, shards=2)
     answers = accounts() | pending("dev", 1, gate=True) | pending("staging", 0) | pending("prod", 0)
@@ -405,7 +407,7 @@ def test_an_environment_is_applied_by_several_jobs_and_told_once(recorded: Workf
     assert [note["GITHUB_JOB"] for note in recorded_calls(recorded, answers)].count("tell-dev") == 1
 
 
-def test_one_environment_can_be_asked_for(recorded: Workflows) -> None:
+def test_one_environment_can_be_requested(recorded: Workflows) -> None:
     """`/infra apply staging` on a merged pull request catches staging up and nothing else."""
     answers = accounts() | pending("dev", 1) | pending("staging", 1) | pending("prod", 1)
     assert applied(recorded, answers, environment="staging") == ["staging"]
@@ -525,7 +527,7 @@ def test_findings_go_to_code_scanning(recorded: Workflows, guard: dict[str, Any]
     assert uploaded == texts | ({"uploaded-infra-lint": "by lint"} if lints else {}), done.stdout
 
 
-def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) -> None:
+def test_a_pull_request_that_affects_nothing_is_still_reported(recorded: Workflows) -> None:
     """There may be a comment from before."""
     answers = accounts() | {"affected --matrix": {"stdout": '{"include": []}'}}
     recorded_calls(recorded, answers)
@@ -534,7 +536,7 @@ def test_a_pull_request_that_affects_nothing_is_still_told(recorded: Workflows) 
     assert calls == ["affected --matrix", "ci comment --started", "ci account attest", "ci comment reports"]
 
 
-def test_a_failed_plan_is_told(recorded: Workflows) -> None:
+def test_a_failed_plan_is_reported(recorded: Workflows) -> None:
     """Its report goes out, and the comment is written."""
     answers = accounts() | affected(dev=1) | {"ci plan": {"code": 1}}
     recorded_calls(recorded, answers)
@@ -633,7 +635,7 @@ def test_drift_is_looked_for_in_each_environment(recorded: Workflows) -> None:
     assert (notes[-1]["asked"], notes[-1]["STANDIN_ACCOUNT"]) == ("ci drift reports", "")
 
 
-def test_an_environment_is_checked_for_drift_by_several_jobs_and_told_once(recorded: Workflows) -> None:
+def test_an_environment_is_checked_for_drift_by_several_jobs_and_reported_once(recorded: Workflows) -> None:
     """`infra init --drift-shards 2`: each job has its part and a report of its own."""
     recorded.write(["dev", "prod"], drift_shards=2)
     answers = accounts()

@@ -112,7 +112,7 @@ def test_a_remote_state_is_that_of_its_workspace(
     assert edges == ([upstream] if upstream else [])
 
 
-def test_places_of_states_and_what_cannot_be_parted(make_repo: MakeRepo) -> None:
+def test_locations_of_states_and_what_cannot_be_separated(make_repo: MakeRepo) -> None:
     project = load(make_repo({"infra.yaml": SETTINGS, "roots/app/main.tf": GCS}).root)
     assert [stack.state for stack in project.stacks.values()] == [
         "gs://states/app/blue.tfstate",

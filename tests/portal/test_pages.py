@@ -114,7 +114,7 @@ def test_every_link_is_live(site: str, page: BrowserPage) -> None:
     assert dead == []
 
 
-def test_nothing_is_asked_of_another_host(site: str, page: BrowserPage) -> None:
+def test_no_request_goes_to_another_host(site: str, page: BrowserPage) -> None:
     for path in PAGES:
         page.show(site + path)
         page.run("new Promise(done => setTimeout(done, 50))")

@@ -1,6 +1,6 @@
-"""Night after night on recorded plans: the world, the code and people change at random.
+"""One scheduled check after another on recorded plans: resources, code and people change at random.
 
-A model that knows nothing of how issues are kept says which of them must be open at each dawn.
+A model that knows nothing of how issues are kept says which of them must be open after each check.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Simulated:
 
 @dataclass
 class ExpectedIssues:
-    """What the issues must be, told by what was done to the world and what each check could see."""
+    """What the issues must be, derived from what was done to the world and what each check could see."""
 
     drifting: dict[str, frozenset[str]] = field(default_factory=dict)
     closed_by_hand: set[str] = field(default_factory=set)
@@ -118,7 +118,7 @@ class ExpectedIssues:
 
 
 class RandomChecks:
-    """An estate of `stacks` in two environments, watched night by night."""
+    """An estate of `stacks` in two environments, with a scheduled check each day."""
 
     def __init__(
         self, github: ServedGitHub, seed: int, stacks: int = 8, settings: Drift | None = None
@@ -127,7 +127,7 @@ class RandomChecks:
         self.random = random.Random(seed)
         self.settings = settings or Drift()
         self.model = ExpectedIssues()
-        self.night = 0
+        self.day = 0
         self.happened: Counter[str] = Counter()
         names = [f"{'prod' if number % 3 == 0 else 'dev'}/s{number}" for number in range(stacks)]
         self.stacks = {
@@ -144,8 +144,8 @@ class RandomChecks:
         self.host.close()
 
     def play_step(self) -> None:
-        """A day and its night: things happen, the checks run, the issues are told, the model compares."""
-        self.night += 1
+        """One day: things happen, the check runs, the issues are updated, the model compares."""
+        self.day += 1
         for _ in range(self.random.randrange(4)):
             self._something()
         self._people()
@@ -163,22 +163,22 @@ class RandomChecks:
         self.compare()
 
     def compare(self) -> None:
-        """No duplicate, no stale one, none missing; and nobody was told without need."""
+        """No duplicate, no stale issue, none missing; and nobody was notified without need."""
         opened = [issue for issue in self._issues() if issue.state == "open"]
         by_stack = self.settings.issues == "stack"
         environments = self.model.open
         if not by_stack:
             environments = {self.stacks[id_].environment for id_ in self.model.drifting}
         titles = sorted(item.title for item in opened)
-        assert titles == sorted(f"Drift in {name}" for name in environments), f"night {self.night}"
+        assert titles == sorted(f"Drift in {name}" for name in environments), f"day {self.day}"
         if by_stack:
             for issue in self._issues():
                 stack = issue.title.removeprefix("Drift in ")
                 comments = [comment for comment in issue.comments if comment.author != "olga"]
-                assert len(comments) == self.model.comments[stack], f"night {self.night}: {stack}"
-            assert len(self._issues()) == len(self.model.ever), f"night {self.night}"
+                assert len(comments) == self.model.comments[stack], f"day {self.day}: {stack}"
+            assert len(self._issues()) == len(self.model.ever), f"day {self.day}"
 
-    # What happens by day
+    # What happens between two checks
 
     def _something(self) -> None:
         stack = self.random.choice(list(self.stacks.values()))
@@ -201,11 +201,11 @@ class RandomChecks:
     def _apply(self, stack: Simulated) -> None:
         stack.edited.clear()
         stack.generation += 1
-        stack.entry = replace(stack.entry, run=f"R{self.night}", result="applied")
+        stack.entry = replace(stack.entry, run=f"R{self.day}", result="applied")
 
     def _merge(self, stack: Simulated) -> None:
         self._apply(stack)
-        stack.entry = replace(stack.entry, fingerprint=f"f{self.night}")
+        stack.entry = replace(stack.entry, fingerprint=f"f{self.day}")
 
     def _destroy(self, stack: Simulated) -> None:
         self._apply(stack)
@@ -234,7 +234,7 @@ class RandomChecks:
             for label in list(issue.labels):
                 self.github.unlabel(issue.number, label)
 
-    # The check, and what is told of it
+    # The check, and what is published of it
 
     def _checked(self, stack: Simulated) -> StackDrift:
         result = StackDrift(stack.id, stack.environment, "clean", commit=stack.entry.commit)
@@ -250,7 +250,7 @@ class RandomChecks:
             result = replace(result, resources=found_in(stack.case, frozenset(stack.edited)))
             result = replace(result, result="drifted" if result.loud else "clean")
         history = add_history(result, stack.record)
-        at, run = self._at, f"D{self.night}"
+        at, run = self._at, f"D{self.day}"
         after = update_record(stack.record, history, stack.entry, str(stack.generation), run=run, at=at)
         event, stack.record = name_event(stack.record, after), after
         return add_saved_history(history, after, event)
@@ -265,7 +265,7 @@ class RandomChecks:
 
     @property
     def _at(self) -> str:
-        return f"{BEGAN + timedelta(days=self.night):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{BEGAN + timedelta(days=self.day):%Y-%m-%dT%H:%M:%SZ}"
 
     def _issues(self) -> list[Any]:
         with self.github.locked_repository as repository_data:

@@ -48,7 +48,7 @@ TYPES = [
 
 @contextmanager
 def serving_types(folder: Path) -> Iterator[tuple[ProviderServer, int]]:
-    """A server of `TYPES` for many nights, and the pid of its sentinel."""
+    """A server of `TYPES` for many checks, and the pid of its sentinel."""
     server = ProviderServer(folder, RecordedSchemas())
     server.start()
     server.serve_types("google", TYPES)

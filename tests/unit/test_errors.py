@@ -20,7 +20,7 @@ from orchestrator.errors import FileError, NestingError, StateError, known_error
         (errno.EIO, "/x/y: no.", "Look at the file"),
     ],
 )
-def test_what_the_system_says(number: int, message: str, advice: str) -> None:
+def test_what_the_system_reports(number: int, message: str, advice: str) -> None:
     error = FileError.of(OSError(number, "no", "/x/y"))
     assert error.message == message
     assert advice in error.advice

@@ -11,7 +11,7 @@ def test_a_suitable_folder_is_taken_and_left_as_it_was(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_environment_says_comes_first(tmp_path: Path) -> None:
+def test_settings_of_the_environment_come_first(tmp_path: Path) -> None:
     assert temporary_folder({"TMPDIR": "/elsewhere"}, tmp_path, required=0) == "/elsewhere"
 
 

@@ -92,7 +92,7 @@ def test_bytes_that_are_not_utf8_survive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to_files", [False, True])
-def test_lines_are_told_as_they_come(tmp_path: Path, to_files: bool) -> None:
+def test_lines_are_reported_as_they_come(tmp_path: Path, to_files: bool) -> None:
     """The child goes on only once its first line was heard."""
     heard: list[tuple[str, bytes]] = []
     script = "echo one; echo err >&2; until [ -e go ]; do sleep 0.01; done; printf 'tw'; printf 'o\\nlast'"
@@ -140,7 +140,7 @@ def test_files_are_private_and_appended_to(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "journal.jsonl").stat().st_mode) == 0o600
 
 
-def test_a_link_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_link_instead_of_a_file_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "stderr").symlink_to(tmp_path / "elsewhere")
@@ -376,7 +376,7 @@ def test_a_missing_folder_is_not_blamed_on_the_program(tmp_path: Path) -> None:
 # Identity and cleanliness
 
 
-def test_a_pid_file_tells_a_process_from_a_later_one(tmp_path: Path) -> None:
+def test_a_pid_file_distinguishes_a_process_from_a_later_one(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid.json"
     os.mkfifo(tmp_path / "fifo")
     with ThreadPoolExecutor(1) as pool:

@@ -75,7 +75,7 @@ def jobs() -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def test_the_table_of_jobs_is_what_the_workflows_say() -> None:
+def test_the_table_of_jobs_equals_the_workflows() -> None:
     rows = re.findall(r"^\| `(infra-\S+)` `(\S+)` \| (.*?) \| (.*?) \| ", TEXT, re.MULTILINE)
     documented = {
         (workflow, job): ("none" not in account, frozenset(re.findall(r"`([\w-]+)`", writes)))

@@ -46,12 +46,12 @@ def test_a_defect_is_recorded_and_the_other_rounds_are_played(tmp_path: Path) ->
         assert number != 1, "wrong"
         return "passed"
 
-    with pytest.raises(AssertionError, match="nights 1: wrong"):
-        play_rounds("nights", 3, play, file)
+    with pytest.raises(AssertionError, match="drift 1: wrong"):
+        play_rounds("drift", 3, play, file)
     assert [(result.number, result.outcome) for result in read_results(file)] == [
         (0, "passed"),
         (1, "DEFECT"),
         (2, "passed"),
     ]
-    play_rounds("nights", 3, play, file)
+    play_rounds("drift", 3, play, file)
     assert len(read_results(file)) == 3

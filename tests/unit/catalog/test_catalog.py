@@ -123,7 +123,7 @@ PINNED = ("--data", "scheduled_by=terraform")
         (("stack", "shop", "--template", "queue"), 3, "owner"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_what_is_wrong_is_reported_and_nothing_is_written(
     repo: Repo, infra: Infra, words: tuple[str, ...], code: int, message: str
 ) -> None:
     ran = infra("new", *words, code=code)

@@ -139,7 +139,7 @@ def test_a_copy_of_a_protected_environment_is_protected(make_repo: MakeRepo) -> 
         ),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_what_is_wrong_is_reported_and_nothing_is_written(
     make_repo: MakeRepo, settings: str | None, words: tuple[str, ...], message: str
 ) -> None:
     repo = make_repo({**FILES, **({} if settings is None else {"infra.yaml": settings})})

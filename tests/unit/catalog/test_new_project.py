@@ -112,7 +112,7 @@ def test_nothing_is_written_beside_a_folder_that_exists(infra: Infra, tmp_path: 
         (("acme", "--repository", "acme"), "is no repository"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_left(
+def test_what_is_wrong_is_reported_and_nothing_is_left(
     infra: Infra, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     (tmp_path / "taken").mkdir()

@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_where_only_ci_applies_an_error_says_what_works_there(
+def test_where_only_ci_applies_an_error_states_what_works_there(
     make_repo: MakeRepo, command: tuple[str, ...]
 ) -> None:
     root = make_repo(FILES).root

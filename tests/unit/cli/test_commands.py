@@ -54,7 +54,7 @@ def schemas() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_help_says_what_is_meant_where_no_name_is_given(path: str) -> None:
+def test_help_explains_what_is_meant_without_a_name(path: str) -> None:
     optional = [
         parameter
         for parameter in COMMANDS[path].params
@@ -102,7 +102,7 @@ def test_a_failure_has_a_document_of_its_command(path: str, tmp_path: Path) -> N
         "ci report",
     ],
 )
-def test_the_documents_of_small_commands_are_what_their_schema_says(make_repo: MakeRepo, words: str) -> None:
+def test_the_documents_of_small_commands_match_their_schema(make_repo: MakeRepo, words: str) -> None:
     accounts = "environments: {dev: {accounts: {plan: p@example.iam.gserviceaccount.com}}, prod: {}}\n"
     infra = Infra(make_repo({**FILES, "infra.yaml": accounts}).root, {})
     check_schema(infra(*words.split(), "--json").document, "commands")

@@ -73,7 +73,7 @@ def test_affected_counts_what_it_lists(make_repo: MakeRepo) -> None:
 @pytest.mark.parametrize(
     ("folder", "why"), [("nosuch", "does not exist"), ("infra", "holds no manifest.json")]
 )
-def test_kept_plans_that_are_not_there_are_wrong_usage(tmp_path: Path, folder: str, why: str) -> None:
+def test_saved_plans_that_are_not_there_are_wrong_usage(tmp_path: Path, folder: str, why: str) -> None:
     (tmp_path / "infra").mkdir()
     with pytest.raises(UsageError, match=why):
         read_saved_plans(tmp_path / folder)

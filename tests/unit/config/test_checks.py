@@ -49,7 +49,7 @@ def test_a_check_has_its_defaults(text: str, check: Check) -> None:
         (f'{{htp: "{URL}"}}', "unknown key `htp`; did you mean `http`?"),
     ],
 )
-def test_a_mistake_is_told(text: str, words: str) -> None:
+def test_a_mistake_is_reported(text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         checks_of(text)
     assert words in caught.value.message

@@ -19,7 +19,7 @@ drift:
   volatile: [google_x.count]
   stale_after: 12h
   issues: environment
-  labels: [drift, night]
+  labels: [drift, schedule]
   summary: issue
   webhook: DRIFT_URL
   actions: {prod: {reverted: revert, noise: accept}}
@@ -47,7 +47,7 @@ def test_every_key_arrives() -> None:
         volatile=("google_x.count",),
         stale_after=43200,
         issues="environment",
-        labels=("drift", "night"),
+        labels=("drift", "schedule"),
         summary="issue",
         webhook="DRIFT_URL",
         actions={"prod": {"reverted": "revert", "noise": "accept"}},
@@ -86,7 +86,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "key", "message"), MISTAKES)
-def test_a_mistake_says_where_it_is_and_what_would_be_right(text: str, key: str, message: str) -> None:
+def test_a_mistake_states_where_it_is_and_what_would_be_right(text: str, key: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_text(f"drift: {text}")
     assert caught.value.key == f"drift.{key}"

@@ -53,7 +53,7 @@ def test_a_mistake_is_reported_with_its_key(text: str, words: str) -> None:
     assert str(caught.value.key).startswith("environments.dev.hooks")
 
 
-def test_a_secret_in_place_of_a_name_is_not_repeated() -> None:
+def test_a_secret_instead_of_a_name_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         hooks_of('before_plan: [{command: [a], env: ["hunter2 hunter2"]}]')
     assert "hunter2" not in caught.value.message

@@ -158,13 +158,13 @@ def test_a_mistake_names_line_key_and_what_would_be_right(
     assert words in messages[(line, key)]
 
 
-def test_a_value_that_stands_in_place_of_a_variable_name_is_not_repeated() -> None:
+def test_a_value_instead_of_a_variable_name_is_not_repeated() -> None:
     assert "secret-value" not in "".join(
         mistake.message for mistake in mistakes_of("environments: {a: {env: [A=secret-value]}}")
     )
 
 
-def test_several_mistakes_are_told_together_in_the_file_s_order() -> None:
+def test_several_mistakes_are_reported_together_in_the_file_s_order() -> None:
     mistakes = mistakes_of("truk: 1\nlock_files: x\nenvironments:\n  dev: {}\n  dev: {}\nroots: 3\n")
     assert [(mistake.line, mistake.file) for mistake in mistakes] == [(n, "infra.yaml") for n in (1, 2, 5, 6)]
     assert "`dev` is given twice; the first is on line 4" in mistakes[2].message
@@ -260,7 +260,7 @@ def test_promotion_order(text: str, environments: set[str], order: Order) -> Non
     assert load_text(text).promotion_order(environments) == order
 
 
-def test_the_last_environment_is_protected_unless_it_says_otherwise() -> None:
+def test_the_last_environment_is_protected_unless_it_states_otherwise() -> None:
     config = load_text("environments: {dev: {protected: true}, qa: , prod: {protected: false}}")
     order = config.promotion_order(["dev", "qa", "prod"])
     assert [config.is_protected(name, order) for name in order.names] == [True, False, False]

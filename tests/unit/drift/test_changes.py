@@ -24,14 +24,14 @@ DATA = Path(__file__).parents[2] / "data" / "cloud_changes"
 TOPIC = "projects/example-dev/topics/plain"
 
 
-def test_an_audit_log_says_who_and_when() -> None:
+def test_an_audit_log_states_who_and_when() -> None:
     changes, unknown = read_changes((DATA / "audit-log.json").read_bytes())
     # Reads are in the data access log, which changes nothing.
     assert changes == (CloudChange(TOPIC, "dana@example.com", "2030-11-20T09:41:07Z"),)
     assert unknown == 0
 
 
-def test_a_feed_of_assets_says_when_also_inside_messages() -> None:
+def test_a_feed_of_assets_states_when_also_inside_messages() -> None:
     changes, unknown = read_changes((DATA / "asset-feed.jsonl").read_bytes())
     assert changes == (
         CloudChange(TOPIC, "", "2030-11-20T09:41:07Z"),
@@ -103,7 +103,7 @@ def state(*resources: tuple[str, str, dict[str, Any]], **more: Any) -> bytes:
     ).encode()
 
 
-def test_a_state_says_which_address_a_resource_has() -> None:
+def test_a_state_shows_the_address_of_a_resource() -> None:
     data = state(
         ("google_pubsub_topic", "t", {"id": TOPIC, "name": "plain"}),
         # It names the topic and is not it.

@@ -73,7 +73,7 @@ def test_no_value_that_is_sensitive_is_in_it(tmp_path: Path) -> None:
     assert attribute.sensitive
 
 
-def test_without_the_code_the_plan_itself_tells_what_is_set() -> None:
+def test_without_the_code_the_plan_itself_shows_what_is_set() -> None:
     data = (RECORDED / "table" / "plan.json").read_bytes()
     resources = classified(data, DriftFacts())
     assert resources["google_pubsub_topic.codified"].category == "codified"
@@ -271,7 +271,7 @@ MERGED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, str
 
 
 @pytest.mark.parametrize(("state", "world", "planned", "classes"), MERGED)
-def test_a_merged_map_is_judged_by_what_it_adds_to_the_codes(
+def test_a_merged_map_is_checked_by_what_it_adds_to_the_codes(
     state: dict[str, Any], world: dict[str, Any], planned: dict[str, Any], classes: dict[str, str]
 ) -> None:
     actions = ["no-op"] if planned == world else ["update"]
@@ -286,7 +286,7 @@ def test_a_merged_map_is_judged_by_what_it_adds_to_the_codes(
     assert classes_of(data, facts) == classes
 
 
-def test_a_replacement_tells_only_its_cause() -> None:
+def test_a_replacement_reports_only_its_cause() -> None:
     world = {"cause": "new", "text": "", "hold": False, "hash": "h", "size": 1}
     change = {
         "actions": ["delete", "create"],
@@ -360,7 +360,7 @@ def test_what_another_resource_of_the_stack_sets_is_noise(
     assert sibling_class(before, after, kind, sibling) == category
 
 
-def test_a_list_whose_members_moved_is_told_as_a_whole() -> None:
+def test_a_list_whose_members_moved_is_reported_as_a_whole() -> None:
     first, two, new = {"k": 1}, {"k": 2}, {"k": 0}
     change = {"actions": ["no-op"], "before": {"a": [new, first, two]}, "after": {"a": [new, first, two]}}
     data = plan_json({"before": {"a": [first, two]}, "after": {"a": [new, first, two]}}, change)
@@ -371,7 +371,7 @@ def test_a_list_whose_members_moved_is_told_as_a_whole() -> None:
     assert attribute.path == "a"
 
 
-def test_what_a_moved_upstream_owes_names_it() -> None:
+def test_what_a_moved_upstream_leaves_pending_names_it() -> None:
     name = {"address": "x_y.z", "mode": "managed", "type": "x_y", "name": "z", "provider_name": "p"}
     change = {"actions": ["update"], "before": {"a": 1}, "after": {"a": 2}}
     document = {
@@ -410,7 +410,7 @@ WHO_AND_WHEN = [
 
 
 @pytest.mark.parametrize(("before", "after", "who", "when"), WHO_AND_WHEN)
-def test_who_and_when_is_said_only_of_this_change(
+def test_who_and_when_is_reported_only_of_this_change(
     before: dict[str, Any], after: dict[str, Any], who: str, when: str
 ) -> None:
     change = {"actions": ["no-op"], "before": {**after, "a": 2}, "after": {**after, "a": 2}}
@@ -463,7 +463,7 @@ def test_globs_name_an_attribute_and_what_is_in_it() -> None:
     assert not is_volatile(shipped_volatile(), "google_pubsub_topic", "labels.etag")
 
 
-def test_a_covered_resource_is_quiet_and_says_by_what() -> None:
+def test_a_covered_resource_is_quiet_and_states_by_what() -> None:
     change = {"actions": ["update"], "before": {"a": 5}, "after": {"a": 1}, "after_unknown": {}}
     data = plan_json({"before": {"a": 1, "b": 1}, "after": {"a": 5, "b": 2}}, change)
     rule = IgnoreRule("x_y.*", "a", "known", date(2030, 1, 1))

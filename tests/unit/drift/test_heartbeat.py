@@ -26,7 +26,7 @@ OLD, NEW = "2026-03-05T03:00:00Z", "2026-03-10T03:00:00Z"
         (Heartbeat(at=OLD, run="R"), "never checked for drift completely; last looked at 5 days ago"),
     ],
 )
-def test_it_is_told_when_it_is_too_old(beat: Heartbeat | None, words: str) -> None:
+def test_it_is_reported_when_it_is_too_old(beat: Heartbeat | None, words: str) -> None:
     stale = describe_stale("dev", beat, 3 * DAY, NOW)
     assert words in stale
     assert bool(stale) == bool(words)

@@ -118,7 +118,7 @@ def test_another_issue_is_none_of_ours(body: str) -> None:
     assert texts.parse_subject(body) is None
 
 
-def test_one_that_lost_its_memory_says_so() -> None:
+def test_a_server_that_lost_its_memory_reports_it() -> None:
     first, _, rest = BODY.partition("\n")
     assert texts.parse_state(f"{first}\n{rest.partition('!')[2]}") is None
     assert texts.parse_state("") is None
@@ -143,7 +143,7 @@ def test_no_body_is_longer_than_github_takes() -> None:
     assert len(texts.render_summary_body(report, {}, CHECK)) <= 65_536
 
 
-def test_people_and_teams_are_told_apart() -> None:
+def test_people_and_teams_are_distinguished() -> None:
     owners = ("@olga", "@acme/platform", "x@example.com", "@olga", "@acme/plat form")
     assert texts.select_people(owners) == ("olga",)
     assert texts.select_teams(owners) == ("@acme/platform",)

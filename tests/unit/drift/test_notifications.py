@@ -26,7 +26,7 @@ def events(
     return [(each.event, each.environment, each.severity) for each in notifications]
 
 
-def test_new_drift_is_found_and_of_high_severity_said_so() -> None:
+def test_new_drift_is_detected_and_high_severity_is_reported() -> None:
     assert events(NET) == [("drift_found", "prod", "medium")]
     assert events(replace(NET, resources=(CHANGED, GONE))) == [("drift_high", "prod", "high")]
     (each,) = list_drift_notifications(
@@ -51,7 +51,7 @@ def test_ends_and_missing_checks() -> None:
     assert events(StackDrift("prod/net", "prod", "clean")) == []
 
 
-def test_a_check_that_fails_is_told_of_when_it_begins_to_fail() -> None:
+def test_a_check_that_fails_is_reported_when_it_begins_to_fail() -> None:
     unchecked = StackDrift("dev/net", "dev", "unchecked", "no answer", failed=True)
     first = add_history(unchecked, None)
     assert events(first) == [("check_stale", "dev", "medium")]

@@ -62,12 +62,12 @@ def test_each_class_goes_its_own_way() -> None:
     assert {remediation.digest for remediation in decision.remediations} == {"d" * 64}
 
 
-def test_nothing_is_done_where_nothing_is_said() -> None:
+def test_nothing_is_done_where_nothing_is_configured() -> None:
     assert decide(ALL, Drift()) == RemediationDecision()
     assert decide(ALL, Drift(actions={"prod": {"reverted": "revert"}})) == RemediationDecision()
 
 
-def test_noise_alone_is_taken_over_only_when_a_person_says_so() -> None:
+def test_noise_alone_is_accepted_only_when_a_person_requests_it() -> None:
     quiet = replace(stack(resource("n", "noise")), result="clean")
     assert decide(quiet, Drift(actions={"dev": {"noise": "accept"}})) == RemediationDecision()
     assert ways(decide(quiet, Drift(), "accept")) == {"accept": ("x_y.n",)}
@@ -85,7 +85,7 @@ def test_a_baseline_is_taken_over_by_a_persons_word_and_by_infra_yaml() -> None:
     assert (ways(mixed), len(reasons(mixed))) == ({}, 1)
 
 
-def test_a_person_may_say_how_and_is_told_what_cannot_be() -> None:
+def test_a_person_may_choose_the_remediation_and_sees_what_is_impossible() -> None:
     decision = decide(ALL, Drift(), "accept")
     assert ways(decision) == {"accept": ("x_y.k", "x_y.i", "x_y.n")}
     assert reasons(decision) == [

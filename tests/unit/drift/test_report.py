@@ -43,7 +43,7 @@ def test_how_much_it_matters() -> None:
     assert stack(resource("reverted", actions=("delete", "create"))).severity == "high"
 
 
-def test_what_is_owed_by_an_upstream_or_a_failed_run_is_no_drift() -> None:
+def test_pending_changes_of_an_upstream_or_a_failed_run_are_no_drift() -> None:
     unapplied = resource("unapplied", "unapplied", actions=("update",))
     assert stack(unapplied).result == "drifted"
     assert stack(replace(unapplied, upstreams=("dev/net",))).result == "clean"
@@ -99,7 +99,7 @@ def test_markdown_of_hostile_text_does_nothing() -> None:
         assert "onerror=alert(1)" in rendered.code, "it shows all the same"
 
 
-def test_an_issue_says_what_since_when_and_what_to_do() -> None:
+def test_an_issue_states_what_since_when_and_what_to_do() -> None:
     stack_drift = stack(
         resource(who="ada@example.com", when="2026-01-01T01:02:03Z"), first_seen="2026-01-01T00:00:00Z"
     )
@@ -149,7 +149,7 @@ def test_words() -> None:
     assert "…" in format_attribute(DriftedAttribute("a", "reverted", "x" * 500, 1))
 
 
-def test_a_list_is_told_by_the_members_that_came_and_went() -> None:
+def test_a_list_is_described_by_the_members_that_came_and_went() -> None:
     unchanged = {"port": 1, "ranges": ["r" * 900], "note": ""}
     removed, new = {"port": 22, "note": "", "off": False}, {"port": 80, "deep": [{"x": None, "y": 2}]}
     text = format_attribute(

@@ -94,7 +94,7 @@ def test_the_scheduler_starts_what_is_admitted_and_all_of_it_ends() -> None:
     assert (most_google, most >= 2) == (1, True)
 
 
-def test_what_a_set_of_providers_needed_is_kept_for_later_runs(tmp_path: Path) -> None:
+def test_what_a_set_of_providers_needed_is_saved_for_later_runs(tmp_path: Path) -> None:
     first = PeakMemory(tmp_path)
     assert first.needed(of("g2"), own_providers=True) == STACK_KIB
     first.record(of("g2"), 100 * MIB, own_providers=True)

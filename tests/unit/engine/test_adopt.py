@@ -89,7 +89,7 @@ def test_a_bucket_that_may_not_be_listed_is_named(make_repo: MakeRepo) -> None:
     )
 
 
-def test_where_everything_is_a_stack_nothing_is_said(make_repo: MakeRepo) -> None:
+def test_where_everything_is_a_stack_nothing_is_reported(make_repo: MakeRepo) -> None:
     project = load(make_repo({"infra/envs/dev/a/main.tf": "terraform {}\n"}).root)
     unmanaged = find_unmanaged(project, States(project, {}))
     assert unmanaged == Unmanaged()

@@ -77,7 +77,7 @@ def runner(root: Path, *checks: Check) -> tuple[CheckRunner, SleepingClock]:
         ((302, ""), {"status": 302}, ""),
     ],
 )
-def test_an_answer_is_judged(answer: tuple[int, str], more: dict[str, object], words: str) -> None:
+def test_an_answer_is_checked(answer: tuple[int, str], more: dict[str, object], words: str) -> None:
     with answering(answer) as (url, requested_paths):
         assert probe(HttpCheck("c", url, **more)) == words  # type: ignore[arg-type]
         assert requested_paths == ["/health"]
@@ -89,7 +89,7 @@ def test_nobody_answers() -> None:
     assert probe(HttpCheck("c", url)).startswith("no answer: ")
 
 
-def test_a_wrong_answer_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_wrong_answer_is_requested_again(tmp_path: Path) -> None:
     with answering((500, ""), (500, ""), (200, "")) as (url, requested_paths):
         checks, clock = runner(tmp_path, HttpCheck("shop", url, retries=2, every=30))
         assert checks.run(()) == (CheckOutcome("shop", ok=True),)
@@ -113,7 +113,7 @@ def test_retries_come_to_an_end(tmp_path: Path) -> None:
         (["sh", "-c", "exec sleep 20"], False, "it did not end in 0.3 s"),
     ],
 )
-def test_a_program_is_judged_by_its_exit_code(
+def test_a_program_is_checked_by_its_exit_code(
     tmp_path: Path, argv: Sequence[str], ok: bool, message: str
 ) -> None:
     checks, _ = runner(

@@ -110,7 +110,7 @@ def test_what_started_and_has_no_outcome_stays_unfinished(ledger: Ledger) -> Non
     assert not claim.has_ended
 
 
-def test_the_ledger_says_so_before_terraform_starts(ledger: Ledger) -> None:
+def test_a_ledger_failure_is_reported_before_terraform_starts(ledger: Ledger) -> None:
     """A machine lost between Terraform's start and the ledger's write would leave what nobody looks for."""
     claim = _claim(ledger)
     with pytest.raises(ValueError, match="planned: it was not announced"):
@@ -256,7 +256,7 @@ def test_two_runs_cannot_claim_one_stack(storage: MemoryStorage, ledger: Ledger)
 
 
 @pytest.mark.parametrize("skew", [-600, 600])
-def test_the_bucket_s_clock_alone_says_whether_a_run_lives(
+def test_only_the_bucket_s_clock_decides_whether_a_run_lives(
     storage: MemoryStorage, ledger: Ledger, skew: int
 ) -> None:
     storage.clock = datetime.now(UTC) + timedelta(seconds=skew)

@@ -257,14 +257,14 @@ def test_another_plan_needs_another_yes(rig: Rig, way: Callable[[Rig], None], de
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_applied_is_the_plan_that_was_said_yes_to(rig: Rig, way: Callable[[Rig], None]) -> None:
+def test_what_is_applied_is_the_plan_that_was_confirmed(rig: Rig, way: Callable[[Rig], None]) -> None:
     way(rig)
     assert rig.run().result == "applied"
     assert [planned.plan for planned in rig.applied] == [plan(change("other"))]
 
 
 @pytest.mark.parametrize("way", [_state_moves, _upstream_moves, _another_run_held_it, _file_is_lost, _shadow])
-def test_the_same_plan_again_is_not_asked_for(rig: Rig, way: Callable[[Rig], None]) -> None:
+def test_the_same_plan_again_needs_no_confirmation(rig: Rig, way: Callable[[Rig], None]) -> None:
     way(rig)
     rig.next = [plan()]
     assert rig.run().result == "applied"
@@ -279,7 +279,7 @@ def test_the_plan_that_was_shown_is_applied_as_it_is(rig: Rig) -> None:
     assert rig.person.questions == []
 
 
-def test_code_that_changed_since_is_asked_for(rig: Rig) -> None:
+def test_code_that_changed_since_is_requested(rig: Rig) -> None:
     """A plan made again reads the code anew: what the code says now was never shown."""
     _upstream_moves(rig)
     rig.next = [plan(change(), replace(change(), address="x.added", actions=("create",)))]
@@ -288,7 +288,7 @@ def test_code_that_changed_since_is_asked_for(rig: Rig) -> None:
     assert rig.applied == []
 
 
-def test_what_moves_while_the_question_is_open_is_asked_for_again(rig: Rig) -> None:
+def test_what_moves_while_the_question_is_open_is_confirmed_again(rig: Rig) -> None:
     _upstream_moves(rig)
     rig.next = [plan(change("second")), plan(change("third"))]
 
@@ -310,7 +310,7 @@ def test_what_never_stops_moving_is_given_up(rig: Rig) -> None:
     assert rig.applied == []
 
 
-def test_an_empty_plan_made_again_is_not_asked_for(rig: Rig) -> None:
+def test_an_empty_plan_made_again_needs_no_confirmation(rig: Rig) -> None:
     _upstream_moves(rig)
     rig.plan_again = lambda stack: rig.planned("unchanged")  # type: ignore[method-assign]
     assert rig.run().result == "unchanged"
@@ -398,7 +398,7 @@ class Refuses:
         (LockedError("no answer"), "failed"),
     ],
 )
-def test_the_gate_is_asked_about_the_very_plan_that_would_be_applied(
+def test_the_gate_checks_the_very_plan_that_would_be_applied(
     rig: Rig, error: InfraError, result: str
 ) -> None:
     _upstream_moves(rig)
@@ -553,7 +553,7 @@ def test_a_plan_has_moved_with_its_state_or_an_upstream(rig: Rig) -> None:
     assert has_moved(rig.states, stack("dev/app"), rig.shown)
 
 
-def test_an_interrupted_apply_is_finished_in_place_of_the_plan(rig: Rig) -> None:
+def test_an_interrupted_apply_is_finished_instead_of_the_plan(rig: Rig) -> None:
     rig.resumed = StackReport("dev/app", "dev", "applied", reason="resumed")
     assert (rig.run().reason, rig.applied, rig.records.notes) == ("resumed", [], [])
 
@@ -564,7 +564,7 @@ def test_a_stack_is_not_resumed_after_what_stopped_the_run(rig: Rig) -> None:
     assert rig.run().result == "aborted"
 
 
-def test_an_empty_plan_whose_repair_takes_a_yes_is_asked_about(rig: Rig) -> None:
+def test_an_empty_plan_whose_repair_needs_consent_is_confirmed(rig: Rig) -> None:
     repair = Repair("it is gone", "given up", asks=("the state is given up: why",))
     rig.shown = rig.planned("unchanged", repair=repair)
     rig.gate = Refuses(BlockedError("nobody approved"))
@@ -573,7 +573,7 @@ def test_an_empty_plan_whose_repair_takes_a_yes_is_asked_about(rig: Rig) -> None
     assert (rig.run().reason, rig.records.outcomes) == (repair.result, [("dev/app", "unchanged")])
 
 
-def test_a_repair_is_asked_about_before_the_plan_is_made_again(rig: Rig) -> None:
+def test_a_repair_needs_confirmation_before_the_plan_is_made_again(rig: Rig) -> None:
     """A plan against the real backend writes an empty state where there is none."""
     rig.shown = rig.planned(repair=Repair("it is gone", "given up", asks=("why",)), shadow=True)
     rig.gate = Refuses(BlockedError("nobody approved"))

@@ -97,7 +97,7 @@ def test_a_run_that_ends_leaves_nothing_but_journals(folders: Folders) -> None:
 
 
 @pytest.mark.parametrize("name", [".infra", ".infra/runs", ".infra/cache"])
-def test_links_in_place_of_own_folders_are_refused(tmp_path: Path, name: str) -> None:
+def test_links_instead_of_own_folders_are_refused(tmp_path: Path, name: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     link = tmp_path / "project" / name

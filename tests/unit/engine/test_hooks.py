@@ -141,7 +141,7 @@ def test_a_branch_does_not_choose_which_branch_is_trunk(make_repo: MakeRepo, hoo
     assert hook_runs.lines == []
 
 
-def test_trunk_may_be_another_branch_where_trunk_itself_says_so(make_repo: MakeRepo, hook_runs: Kept) -> None:
+def test_trunk_may_be_another_branch_where_trunk_itself_sets_it(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, "trunk: next\n")
     repo.git("checkout", "--quiet", "-b", "next")
     repo.write({"infra.yaml": "trunk: next\n" + config(hook("before_plan", "bin/hook"))})
@@ -174,7 +174,7 @@ def test_a_program_of_the_checkout_is_not_found_by_path(make_repo: MakeRepo, hoo
     assert hook_runs.lines == []
 
 
-def test_a_program_is_not_named_by_its_place_in_the_checkout(make_repo: MakeRepo, hook_runs: Kept) -> None:
+def test_a_program_is_not_named_by_its_location_in_the_checkout(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, "version: 1\n")
     repo.write({"infra.yaml": config(hook("before_plan", f"{repo.root}/bin/hook"))})
     repo.commit(message="Absolute")
@@ -215,7 +215,7 @@ def test_it_gets_plain_variables_and_those_that_are_named(make_repo: MakeRepo, h
         ("sh, -c, 'echo password=hunter2hunter2; exit 1'", "", "exit code 1: password=‹hidden›"),
     ],
 )
-def test_a_failure_stops_the_plan_and_says_why(
+def test_a_failure_stops_the_plan_and_states_why(
     make_repo: MakeRepo, hook_runs: Kept, command: str, more: str, words: str
 ) -> None:
     repo = with_program(make_repo, config(hook("before_plan", command, more)))
@@ -228,7 +228,7 @@ def test_a_failure_stops_the_plan_and_says_why(
             assert "hooks.before_plan` of dev" in caught.value.advice
 
 
-def test_after_an_apply_a_hook_is_told_what_was_applied(make_repo: MakeRepo, hook_runs: Kept) -> None:
+def test_after_an_apply_a_hook_receives_what_was_applied(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, config(hook("after_apply", "bin/hook")))
     reports = [report_of("dev/a"), report_of("dev/b", "failed")]
     with running(repo, hook_runs) as runner:
@@ -318,7 +318,7 @@ def test_hooks_that_cannot_be_read_are_no_reason_to_plan_without_them(
     assert "Trunk's hooks cannot be read: unknown key `such`" in caught.value.message
 
 
-def test_without_a_trunk_hooks_are_not_run_and_that_is_said(make_repo: MakeRepo, hook_runs: Kept) -> None:
+def test_without_a_trunk_hooks_are_not_run_and_that_is_reported(make_repo: MakeRepo, hook_runs: Kept) -> None:
     repo = with_program(make_repo, config(hook("before_plan", "bin/hook")))
     repo.git("branch", "--quiet", "-m", "main", "elsewhere")
     with running(repo, hook_runs) as runner:

@@ -123,7 +123,7 @@ def test_a_refused_import_is_named_and_the_rest_is_applied(names_address: bool) 
     assert result.is_applicable
 
 
-def test_several_refusals_without_an_address_are_told_apart() -> None:
+def test_several_refusals_without_an_address_are_distinguished() -> None:
     terraform = Terraform(
         [f"t_x.{name}" for name in "abcdef"], {"t_x.b": REFUSED, "t_x.e": ABSENT}, names_address=False
     )
@@ -241,7 +241,7 @@ def test_terraforms_answer_is_one_line_without_the_code() -> None:
     assert len(terraform_answer({"summary": "x" * 900})) < 310
 
 
-def test_a_refusal_says_what_import_takes() -> None:
+def test_a_refusal_states_what_import_takes() -> None:
     result = import_orphans(Terraform(["t_x.a"], {"t_x.a": REFUSED}).plan, [orphan("a")])
     assert describe_refusal(result.remaining[0], ("{role}/{policy}",)).endswith(
         "(import takes {role}/{policy})"

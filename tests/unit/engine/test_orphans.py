@@ -63,7 +63,7 @@ def test_what_was_begun_may_exist_under_its_planned_name() -> None:
     assert str(orphan) == f"{address} (main)"
 
 
-def test_without_its_planned_attributes_nobody_can_tell_its_import_id() -> None:
+def test_without_planned_attributes_the_import_id_is_unknown() -> None:
     (orphan,) = compare([line("apply_start", f"{NETWORK}.main")], None, import_ids()).maybe
     assert orphan.import_id == ""
 
@@ -277,7 +277,7 @@ def test_an_id_leaves_only_to_import_by_and_when_it_is_no_secret(
     assert json.loads(reduced)["hook"] == (document["hook"] if leaves else hook)
 
 
-def test_a_reduced_journal_tells_the_same() -> None:
+def test_a_reduced_journal_reports_the_same() -> None:
     lines = [*created(f"{NETWORK}.a"), line("apply_start", f"{NETWORK}.b")]
     less = [journal_line for journal_line in map(reduce_line, lines) if journal_line]
     assert compare(less, None, import_ids()) == compare(lines, None, import_ids())

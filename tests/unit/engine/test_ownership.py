@@ -275,7 +275,7 @@ def test_a_broken_marker_is_claimed_and_a_newer_one_is_not(shared: Shared) -> No
     assert bucket.objects["repository.json"].data == b'{"version": 2}'
 
 
-def test_the_memory_of_an_earlier_commit_is_where_the_present_one_says(shared: Shared) -> None:
+def test_the_memory_of_an_earlier_commit_is_where_the_present_commit_sets_it(shared: Shared) -> None:
     repo = shared.repo("shop", "https://github.com/acme/shop", "memory: {prefix: p}")
     ledgers = shared.ledgers(repo)
     repo.commit({"infra.yaml": "backend: {gcs: {bucket: b}}\n"}, "Use the default again")

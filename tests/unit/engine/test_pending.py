@@ -38,7 +38,7 @@ OPERATION = Operation("R1", "apply", "applying", "ada", "desk", "c" * 40)
         (replace(DONE, result="adopted"), "f1", {"dev/net": "h1"}, ""),
     ],
 )
-def test_owed(entry: LedgerEntry | None, fingerprint: str, upstreams: dict[str, str], why: str) -> None:
+def test_pending(entry: LedgerEntry | None, fingerprint: str, upstreams: dict[str, str], why: str) -> None:
     reason = pending_reason(entry, fingerprint, upstreams)
     assert bool(reason) == bool(why)
     assert why in reason

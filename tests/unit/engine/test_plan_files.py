@@ -103,7 +103,7 @@ def test_unproven_programs_read_their_own_plans(reading: Reading, flavour: Flavo
     assert version in reading.counted[0]
 
 
-def test_schemas_are_asked_for_when_a_second_plan_needs_them(reading: Reading, tmp_path: Path) -> None:
+def test_schemas_are_loaded_when_a_second_plan_needs_them(reading: Reading, tmp_path: Path) -> None:
     assert reading.read_all("aws", "aws", "aws") == ["show", "schema"]
     assert Reading(tmp_path, reading.client).read_all("aws", "aws") == []
 
@@ -149,7 +149,7 @@ def test_providers_under_development_are_never_known(tmp_path: Path, variable: s
     assert reading.read_all("aws", "aws", "aws") == ["show"] * 3
 
 
-def test_text_for_people_is_not_kept(reading: Reading, tmp_path: Path) -> None:
+def test_text_for_people_is_not_stored(reading: Reading, tmp_path: Path) -> None:
     """But every name is, also one that is a word of schemas."""
     reading.read_all("aws", "aws")
     (path,) = (tmp_path / "provider-schemas").iterdir()

@@ -130,7 +130,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_the_records_say(name: str) -> None:
+def test_what_the_records_show(name: str) -> None:
     decision, state = CASES[name]
     assert decision.state == state, decision.reason
     assert decision.is_passed == (state == "passed")
@@ -144,7 +144,7 @@ def test_the_reason_names_check_and_commit() -> None:
     assert decided([record(C, skip=True)]).reason == "checks skipped by ada: flaky"
 
 
-def test_a_commit_beside_the_line_says_nothing() -> None:
+def test_a_commit_beside_the_line_reports_nothing() -> None:
     """A merged branch's own commits are part of the history and were never trunk's head."""
     history = history_of([record(D, smoke="failed")], C, (C, B, A), lambda commit: commit == D)
     assert history == PromotionHistory()

@@ -37,7 +37,7 @@ SAME, OTHER = ImportedResource("x.y (1)", is_changed=False), ImportedResource("x
         ({"left_out": ["x.q (q)"]}, (), ("x.q (q) is not taken back",)),
     ],
 )
-def test_what_only_puts_the_state_right_is_not_asked_about(
+def test_what_only_repairs_the_state_needs_no_confirmation(
     leftovers: dict[str, Any], steps: tuple[str, ...], asks: tuple[str, ...]
 ) -> None:
     repair = repair_of_interrupted("R", **leftovers)

@@ -187,7 +187,7 @@ def test_a_no_leaves_a_stack_unfinished_only_if_its_state_misses_something(
 
 
 @pytest.mark.parametrize(("comparison", "is_unfinished"), [(OrphanReport(), False), (MISSING, True)])
-def test_a_plan_that_a_rule_forbids_is_not_asked_about(
+def test_no_confirmation_is_requested_for_a_plan_that_a_rule_forbids(
     dead: DeadApply, comparison: OrphanReport, is_unfinished: bool
 ) -> None:
     planned = dead.plan()

@@ -140,7 +140,7 @@ MOVES: dict[str, tuple[Callable[[Scene], Any], type[Exception] | None]] = {
 
 
 @pytest.mark.parametrize("name", MOVES)
-def test_what_moved_while_the_gate_was_asked_is_not_resumed(make_repo: MakeRepo, name: str) -> None:
+def test_what_moved_during_the_question_of_the_gate_is_not_resumed(make_repo: MakeRepo, name: str) -> None:
     """Between the look and the claim somebody may have been at it: the yes was for what was seen."""
     here = scene(make_repo)
     here.die_while_applying()

@@ -65,7 +65,7 @@ def test_an_item_is_skipped_because_of_what_came_before() -> None:
     assert results == {"a": "failed", "b": "aborted", "c": "aborted"}
 
 
-def test_whether_to_skip_is_asked_when_a_worker_is_free_and_not_earlier() -> None:
+def test_whether_to_skip_is_decided_when_a_worker_is_free_and_not_earlier() -> None:
     """An item that waited for a worker while the run was stopped does not start any more."""
     stopped = threading.Event()
 

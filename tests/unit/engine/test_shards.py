@@ -30,7 +30,7 @@ def test_the_longest_come_first_and_loads_are_even() -> None:
     ) == [14.0, 16.0]
 
 
-def test_a_follower_stays_with_what_it_reads() -> None:
+def test_a_dependent_stays_with_what_it_reads() -> None:
     units = shards.group_stacks(["a", "b", "c"], {"f": ("a", "b"), "g": ("f",)})
     assert sorted(sorted(unit) for unit in units) == [["a", "b", "f", "g"], ["c"]]
 

@@ -123,7 +123,7 @@ def test_an_entry_that_cannot_be_read_is_named_and_stays(
     assert blob.data == data
 
 
-def test_a_lock_and_a_state_without_an_entry_say_what_to_do(make_repo: MakeRepo) -> None:
+def test_a_lock_and_a_state_without_an_entry_name_the_next_step(make_repo: MakeRepo) -> None:
     storage = MemoryStorage()
     storage.write("dev/state/net/default.tflock", LOCK)
     statuses = _statuses(make_repo(FILES), storage)
@@ -135,7 +135,7 @@ def test_a_lock_and_a_state_without_an_entry_say_what_to_do(make_repo: MakeRepo)
     assert (status.status, "infra adopt dev/net" in status.advice) == ("unrecorded", True)
 
 
-def test_the_lock_of_an_interrupted_move_says_to_repeat_it(make_repo: MakeRepo) -> None:
+def test_the_lock_of_an_interrupted_move_advises_to_repeat_it(make_repo: MakeRepo) -> None:
     storage = MemoryStorage()
     location = Location("states", "dev/state/net/default.tfstate")
     with locked_for_move(storage, location, "dev/net", "R1"):
@@ -159,7 +159,7 @@ def test_an_interrupted_adoption_leaves_the_stack_unrecorded(make_repo: MakeRepo
 
 
 @pytest.mark.parametrize(("result", "expected"), [("applied", "up-to-date"), ("failed", "pending")])
-def test_a_stack_that_trunk_does_not_have_is_judged_by_its_last_run(
+def test_a_stack_that_trunk_does_not_have_is_checked_by_its_last_run(
     make_repo: MakeRepo, result: Outcome, expected: str
 ) -> None:
     repo = make_repo(FILES)

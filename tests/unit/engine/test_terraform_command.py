@@ -22,7 +22,7 @@ def test_a_command_that_is_nearly_one_of_terraforms(words: str, meant: str) -> N
 
 
 @pytest.mark.parametrize("words", ["plan", "state list", "-help", "", "stacks init", "query", "state lst"])
-def test_what_terraform_has_or_may_have_is_its_own_to_judge(words: str) -> None:
+def test_what_terraform_has_or_may_have_is_checked_by_terraform(words: str) -> None:
     refuse_misspelt(words.split())
 
 

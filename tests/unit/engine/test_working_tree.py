@@ -28,7 +28,7 @@ def test_a_stack_that_no_commit_has_is_uncommitted(make_repo: MakeRepo) -> None:
     assert WorkingTree(load(repo.root)).uncommitted(["dev/c"]) == ("dev/c",)
 
 
-def test_a_commit_that_cannot_be_read_says_nothing_of_its_stacks(make_repo: MakeRepo) -> None:
+def test_a_commit_that_cannot_be_read_omits_its_stacks(make_repo: MakeRepo) -> None:
     repo = make_repo({**FILES, "infra.yaml": "no: such key\n"})
     repo.write({"infra.yaml": "environments: {dev: {}}\n"})
     assert WorkingTree(load(repo.root)).uncommitted(["dev/a"]) == ("dev/a",)

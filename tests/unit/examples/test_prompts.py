@@ -62,7 +62,7 @@ def test_a_worse_prompt_is_stopped(
         ("", '{"message": "The site is down", "label": "outage"}', "no message of the evaluation set"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(
+def test_what_cannot_be_checked_is_refused(
     example: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -130,9 +130,9 @@ def test_what_installers_record_names_the_source_or_why_not(
 
 @pytest.mark.parametrize("source", [source for _, source in SOURCES])
 @pytest.mark.parametrize("parts", ["none", "embedded", "own", "sandbox"])
-def test_a_committed_workflow_says_where_it_installs_from(source: Source, parts: InstallParts) -> None:
+def test_a_committed_workflow_states_where_it_installs_from(source: Source, parts: InstallParts) -> None:
     assert committed_source(f"steps:\n{render_install_step(source, parts)}      - run: x\n") == source
 
 
-def test_another_workflow_says_nothing() -> None:
+def test_another_workflow_reports_nothing() -> None:
     assert committed_source("steps:\n  - run: pip install infra-orchestrator\n") is None

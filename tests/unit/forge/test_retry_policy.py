@@ -17,7 +17,7 @@ def retry_policy(total: float = 120.0, chance: float = 0.0) -> RetryPolicy:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 410, 422, 451])
-def test_what_will_not_change_is_not_asked_again(status: int) -> None:
+def test_what_will_not_change_is_not_requested_again(status: int) -> None:
     assert retry_policy().pause(RequestFailure(status, "no"), 0, 0.0) is None
 
 
@@ -35,7 +35,7 @@ def test_a_403_is_final_unless_it_is_a_limit() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 408, 500, 502, 503, 504])
-def test_what_is_lost_is_asked_again_ever_more_slowly(status: int) -> None:
+def test_a_lost_answer_is_requested_again_with_growing_delays(status: int) -> None:
     failure = RequestFailure(status, "")
     assert failure.is_lost
     pauses = [retry_policy(chance=1.0).pause(failure, attempt, 0.0) for attempt in range(7)]
@@ -71,17 +71,17 @@ def test_pauses_are_spread() -> None:
         ({"retry-after": "soon"}, 60.0),
     ],
 )
-def test_a_limit_is_kept_to_the_second(headers: dict[str, str], seconds: float) -> None:
+def test_a_rate_limit_is_obeyed_to_the_second(headers: dict[str, str], seconds: float) -> None:
     assert retry_policy().pause(RequestFailure(429, "", headers), 0, 0.0) == seconds
 
 
-def test_a_limit_that_ends_later_than_our_patience_is_not_waited_for() -> None:
+def test_a_limit_that_ends_later_than_our_retry_limit_is_not_waited_for() -> None:
     late = RequestFailure(403, "", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW) + 3000)})
     assert retry_policy().pause(late, 0, 0.0) is None
     assert retry_policy(total=4000).pause(late, 0, 0.0) == 3001.0
     assert retry_policy().pause(RequestFailure(429, "", {"retry-after": "30"}), 0, 100.0) is None
 
 
-def test_patience_ends() -> None:
+def test_retries_end() -> None:
     assert retry_policy(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.0) == 8.0
     assert retry_policy(total=10, chance=1.0).pause(RequestFailure(502, ""), 3, 2.5) is None

@@ -482,7 +482,7 @@ def test_only_what_the_change_reaches_is_looked_at(make: Make) -> None:
     }
 
 
-def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None:
+def test_what_trunk_has_already_counts_and_is_marked_as_old(make: Make) -> None:
     before = {f"{STACK}/old.tf": 'data "http" "x" {}\n', f"{STACK}/main.tf": "# before\n"}
     base = make(before)
     head = make({**before, f"{STACK}/main.tf": 'data "external" "x" {}\n'})
@@ -494,7 +494,7 @@ def test_what_trunk_has_already_counts_and_is_said_to_be_old(make: Make) -> None
     assert old_by_file == {f"{STACK}/old.tf": True, f"{STACK}/main.tf": False}
 
 
-def test_followers_are_looked_at_too(make: Make) -> None:
+def test_dependents_are_looked_at_too(make: Make) -> None:
     reads = state('{ bucket = "acme-dev", prefix = "dev/state/net" }').replace(' "x" ', ' "net" ')
     before = {OTHER: BACKEND + reads + 'data "http" "x" {}\n', f"{STACK}/main.tf": ""}
     base, head = make(before), make({**before, f"{STACK}/main.tf": "# changed\n"})
@@ -526,7 +526,7 @@ def test_what_is_listed_passes(make: Make) -> None:
     assert codes(problems(make, main(required('{ source = "example.org/acme/x" }')), rules)) == {"provider"}
 
 
-def test_the_stacks_of_trunk_say_which_backends_and_buckets_count(make: Make) -> None:
+def test_the_stacks_of_trunk_decide_which_backends_and_buckets_count(make: Make) -> None:
     own = 'terraform {\n  backend "gcs" {\n    bucket = "BUCKET"\n    prefix = "x"\n  }\n}\n'
     plain = {"infra.yaml": "environments: {dev: {}}\n"}
     base = make({**plain, f"{STACK}/versions.tf": own.replace("BUCKET", "trunk-own")})
@@ -548,7 +548,7 @@ def test_an_owner_accepts_a_finding_by_rule_and_path(make: Make) -> None:
     assert codes(list(guard(head, base, (), elsewhere))) == {"file-path", "data-source"}
 
 
-def test_a_finding_says_how_an_owner_allows_it(make: Make) -> None:
+def test_a_finding_states_how_an_owner_allows_it(make: Make) -> None:
     for finding in problems(make, main('data "http" "x" {}\n')):
         words = (
             "providers: […, hashicorp/http]"
@@ -870,13 +870,13 @@ def test_links_where_reports_go(make: Make, name: str) -> None:
         'output "x" {\n  value = \n',
     ],
 )
-def test_files_of_plain_blocks_are_judged(make: Make, text: str) -> None:
+def test_files_of_plain_blocks_are_checked(make: Make, text: str) -> None:
     """Discovery says which files need no second look; each of these needs one."""
     assert codes(problems(make, {f"{STACK}/outputs.tf": text})) & {"file-path", "unreadable"}
     assert not problems(make, {f"{STACK}/outputs.tf": 'output "x" {\n  value = "file"\n}\n'})
 
 
-def test_an_owner_is_told_how_to_accept_a_lock_file(make: Make) -> None:
+def test_an_owner_learns_how_to_accept_a_lock_file(make: Make) -> None:
     path = f"{STACK}/.terraform.lock.hcl"
     findings = guard(make({path: LOCK}), make({}), (path,), Guard(lock_file_changes="owners"))
     assert [finding.code for finding in findings if f"rule: lock-file, path: {path}" in finding.advice] == [

@@ -109,7 +109,7 @@ def checked(trees: Trees, levels: int, most_checked: int) -> list[Finding]:
     return list(code.stack(project.stacks["dev/net"]))
 
 
-def test_calls_that_double_are_judged_up_to_a_limit(trees: Trees) -> None:
+def test_calls_that_double_are_checked_up_to_a_limit(trees: Trees) -> None:
     """31 calls of modules, and 16 of the last one, whose one path is checked for each."""
     *_, last = checked(trees, 4, 31 + 16)
     assert "too many ways" in last.message

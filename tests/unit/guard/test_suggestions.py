@@ -23,7 +23,7 @@ def test_files_of_a_folder_are_put_together() -> None:
     assert group_paths(deep) == [("a/**", 9)]
 
 
-def test_lists_come_before_paths_and_say_what_they_open() -> None:
+def test_lists_come_before_paths_and_state_what_they_open() -> None:
     findings = [
         *(finding("file-path", f"modules/m{number}/main.tf") for number in range(4)),
         *(finding("provider", "x.tf", ("providers", "acme/x")) for _ in range(2)),

@@ -46,7 +46,7 @@ def test_an_empty_bucket_has_stacks_that_were_never_applied(estate: Estate) -> N
     ]
 
 
-def test_stacks_and_runs_are_what_the_ledger_says(estate: Estate) -> None:
+def test_stacks_and_runs_equal_the_ledger(estate: Estate) -> None:
     estate.apply("dev/net", record={"pull_request": "#12", "subject": "Grow"})
     estate.apply("prod/net", at=NOW - timedelta(hours=1), result="failed", record={"subject": "Grow (#12)"})
     begun = Ledger(estate.storage, "dev").begin(
@@ -171,7 +171,7 @@ def test_a_newer_ledger_is_named_and_hides_nothing_else(estate: Estate) -> None:
     ]
 
 
-def test_journals_say_which_resources_a_run_changed(estate: Estate) -> None:
+def test_journals_state_which_resources_a_run_changed(estate: Estate) -> None:
     estate.apply("dev/net", run="20261130T110000000Z-000001")
     lines = [
         {"type": kind, "hook": {"resource": {"addr": address, "resource_type": "a_b"}, "action": "create"}}

@@ -108,7 +108,9 @@ def test_too_many_rows_are_refused(connection: QueryConnection, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_each_view_has_its_columns_and_says_what_it_needs(connection: QueryConnection, view: object) -> None:
+def test_each_view_has_its_columns_and_states_what_it_needs(
+    connection: QueryConnection, view: object
+) -> None:
     name, columns = view.name, view.columns  # type: ignore[attr-defined]
     for sql in (f"SELECT * FROM {name}", f"SELECT (SELECT count(*) FROM {name})"):  # noqa: S608
         connection.layers.clear()
@@ -120,7 +122,7 @@ def test_each_view_has_its_columns_and_says_what_it_needs(connection: QueryConne
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
-def test_each_question_can_be_asked(connection: QueryConnection, question: object) -> None:
+def test_each_view_can_be_queried(connection: QueryConnection, question: object) -> None:
     values = question.bind(["1"] * len(question.parameters))  # type: ignore[attr-defined]
     connection.check(question.sql, values)  # type: ignore[attr-defined]
     assert connection.run(question.sql, values).rows == []  # type: ignore[attr-defined]

@@ -161,7 +161,7 @@ def leaves(tree: Any) -> int:
     return max(1, sum(leaves(value) for value in tree)) if isinstance(tree, list) else 1
 
 
-def test_every_place_of_a_plan_is_searched() -> None:
+def test_every_location_of_a_plan_is_searched() -> None:
     def change(secret: str) -> dict[str, Any]:
         return {"address": "a.b", "change": {"before": {"x": secret}, "before_sensitive": {"x": True}}}
 

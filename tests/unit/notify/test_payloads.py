@@ -52,7 +52,7 @@ def test_golden(kind: str) -> None:
 @pytest.mark.parametrize(
     "message", [MESSAGE, Message("", "", (Notification("test", "", "low", "A test."),))], ids=["full", "test"]
 )
-def test_payloads_are_what_their_schemas_say(kind: str, message: Message) -> None:
+def test_payloads_match_their_schemas(kind: str, message: Message) -> None:
     check_schema(json.loads(json.dumps(PAYLOADS[kind](message))), f"notification-{kind}")
 
 

@@ -138,7 +138,7 @@ def test_values_of_other_types_are_other_values(first: Any, other: Any) -> None:
     assert compare(digests[1], digests[0], approval="strict")
 
 
-def test_what_is_known_in_part_is_told_apart_by_which_part() -> None:
+def test_partly_known_values_are_distinguished_by_the_known_part() -> None:
     hidden = {"a": True}
     raws = [
         plan_json(
@@ -199,7 +199,7 @@ def test_a_mark_alone_is_a_change() -> None:
     assert [attribute.path for attribute in only(digest_of(raw)).attributes] == ["a"]
 
 
-def test_outputs_are_kept_without_what_is_sensitive() -> None:
+def test_outputs_are_saved_without_sensitive_values() -> None:
     outputs = {
         "open": {"actions": ["update"], "before": 1, "after": 2, "after_unknown": False},
         "secret": {
@@ -227,7 +227,7 @@ def test_what_people_see_of_a_long_value_is_cut_and_its_hash_is_not() -> None:
     assert compare(digests[0], digests[1], approval="strict")
 
 
-def test_standing_values_never_leave() -> None:
+def test_unchanged_values_never_leave() -> None:
     raw = plan_json(
         change("x.y", {"a": 1}, {"a": 2}), change("x.still", {"a": "quiet-99"}, {"a": "quiet-99"}, "no-op")
     )
@@ -339,7 +339,7 @@ def test_a_value_is_found_by_its_path() -> None:
     assert value_at(value, "") == value
 
 
-def test_an_empty_digest_tells_what_it_stood_on() -> None:
+def test_an_empty_digest_reports_what_it_stood_on() -> None:
     digest = empty_plan_digest(
         "dev/app", lineage="L", lock_file="f", provisional=["b", "a", "a"], facts={"serial": 1}
     )

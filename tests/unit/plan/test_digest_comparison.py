@@ -91,7 +91,7 @@ def test_stack_lineage_and_lock_file_must_be_the_same(
     assert differing_paths(digest, replace(digest, **changed), approval) == [path]  # type: ignore[arg-type]
 
 
-def test_where_there_was_no_state_any_that_came_since_is_judged_by_its_changes() -> None:
+def test_where_there_was_no_state_any_that_came_since_is_checked_by_its_changes() -> None:
     new = plan(create(a=1), lineage="")
     assert differing_paths(new, plan(create(a=1))) == []
     assert differing_paths(plan(create(a=1)), new) == ["lineage"]
@@ -158,7 +158,7 @@ def test_an_old_value_that_is_computed_anew_may_have_changed_by_itself() -> None
     assert differing_paths(stamped("v1"), stamped("v2"), "strict") == []
 
 
-def test_a_difference_tells_both_values_masked_and_why() -> None:
+def test_a_difference_reports_both_values_masked_and_why() -> None:
     digest = plan(update(a=(1, "to this"), password=("p", "open-sesame-1")))
     other = plan(update(a=(1, "to that"), password=("p", "open-sesame-2")))
     assert compare(digest, other) == (

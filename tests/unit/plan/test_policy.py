@@ -89,7 +89,7 @@ def test_what_it_takes_to_delete(
         )
 
 
-def test_nothing_deleted_is_nothing_to_say() -> None:
+def test_nothing_deleted_is_nothing_to_report() -> None:
     allowed_changes = (MADE, change("a.b", "update"), change("a.c", "forget"), change("a.d", "no-op"))
     assert evaluate_changes("{destroy: {prod: prevent}}", *allowed_changes) == ()
 
@@ -171,7 +171,7 @@ def test_tags_are_labels_outside_google() -> None:
     assert evaluate_changes(LABELS, change("aws_s3_bucket.b", "create", after={"tags_all": BOTH})) == ()
 
 
-def test_labels_are_asked_for_where_the_rule_says() -> None:
+def test_labels_are_required_by_the_rule() -> None:
     bare = change("google_storage_bucket.b", "create", after={"labels": {}})
     assert evaluate_changes("{labels: {required: [team], types: [google_sql_*]}}", bare) == ()
     assert evaluate_changes("{labels: {required: [team], environments: [dev]}}", bare) == ()

@@ -116,7 +116,7 @@ def test_updated_attributes() -> None:
     ]  # fmt: skip
 
 
-def test_replacements_say_what_forces_them() -> None:
+def test_replacements_state_what_forces_them() -> None:
     plan = load("replace")
     careful, main = plan.shown_changes
     assert main.actions == ("delete", "create")
@@ -201,7 +201,7 @@ def test_json_in_a_string_is_masked_by_leaf() -> None:
     assert json.loads(json.loads(change.after)["in"]) == {"token": HIDDEN}
 
 
-def test_checks_are_told_masked() -> None:
+def test_checks_are_reported_masked() -> None:
     plan = load("checks")
     check_blocks = {check.address: check for check in plan.checks}
     assert check_blocks["check.health"].status == "fail"

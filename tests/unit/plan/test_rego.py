@@ -124,7 +124,7 @@ def test_conventions(
 @pytest.mark.parametrize(
     "rule", ['deny contains "x" if false', 'denied contains "x" if true', "deny := false", 'help := "deny"']
 )
-def test_what_says_nothing(tmp_path: Path, engine: Engine, rule: str) -> None:
+def test_what_reports_nothing(tmp_path: Path, engine: Engine, rule: str) -> None:
     assert evaluate_rules(tmp_path, f"package main\n{rule}\n", engine=engine) == ()
 
 
@@ -185,7 +185,7 @@ def test_tests_of_rules_are_left_out(tmp_path: Path) -> None:
     assert rules.evaluate(PLAN, tmp_path) == ()
 
 
-def test_a_missing_program_or_package_says_what_to_install(
+def test_a_missing_program_or_package_states_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(PolicyError, match="no such program") as caught:

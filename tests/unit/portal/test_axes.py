@@ -57,7 +57,7 @@ def test_one_axis_changes_alone(changed: StackAxes, axis: str, level: str, word:
     assert [other.level for other in changed if other.axis != axis] == ["good"] * 4
 
 
-def test_an_old_check_says_nothing_of_drift() -> None:
+def test_an_old_check_omits_drift() -> None:
     for row in (make_drift(checked_at=moment(49)), make_drift(checked_at="nonsense")):
         old = axes(drift=(row,))
         assert (old.drift.level, old.checked.level) == ("unknown", "warn")
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_never_green(
 
 
 @pytest.mark.parametrize("kind", ["new", "pending", "blocked", "unrecorded", "deleted"])
-def test_what_needs_a_person_says_why(kind: StatusKind) -> None:
+def test_what_needs_a_person_explains_why(kind: StatusKind) -> None:
     pending = axes(status=StackStatus("dev/net", "dev", kind)).pending
     assert pending.needs_person
     assert pending.text

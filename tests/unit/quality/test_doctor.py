@@ -30,7 +30,7 @@ def test_interrupted_runs_are_named_with_what_finishes_each(make_repo: MakeRepo)
     assert "`/infra resume dev/net`, `/infra resume prod/net`" in check.advice
 
 
-def test_whether_providers_stay_running_is_told(make_repo: MakeRepo) -> None:
+def test_whether_providers_stay_running_is_reported(make_repo: MakeRepo) -> None:
     files = {"infra/envs/dev/app/main.tf": "", "infra.yaml": "environments: {dev: {}}\n"}
     project = load(make_repo(files).root)
     assert check_warm_providers(project, {}, is_possible=True).status == "ok"

@@ -60,7 +60,7 @@ def repo(make_repo: MakeRepo) -> Repo:
     return make_repo(FILES)
 
 
-def test_run_blocks_tell_whether_they_assert(repo: Repo) -> None:
+def test_run_blocks_show_whether_they_assert(repo: Repo) -> None:
     project = load(repo.root)
 
     (file,) = files_of(project, "infra/modules/a")

@@ -30,7 +30,7 @@ def rule_findings(code: str, kind: Kind = "module") -> list[tuple[str, int | Non
         ('output "a" {\n  description = "A."\n  value = 1\n}', []),
     ],
 )
-def test_what_variables_and_outputs_say(code: str, expected: list[tuple[str, int]]) -> None:
+def test_what_variables_and_outputs_declare(code: str, expected: list[tuple[str, int]]) -> None:
     assert rule_findings(code) == expected
     assert rule_findings(code, "example") == []
 

@@ -123,7 +123,7 @@ def test_after_an_apply_the_counts_are_in_the_past() -> None:
     assert "2 created, 1 destroyed" in text_of(report)
 
 
-def test_nothing_affected_is_said() -> None:
+def test_nothing_affected_is_reported() -> None:
     assert text_of(RunReport("plan", INFO, ())) == "Nothing to do: no stack is affected.\n"
 
 
@@ -132,12 +132,12 @@ def test_a_diff_is_text_and_never_markup() -> None:
     assert '+ name = "[red]x[/red]"' in text_of(report)
 
 
-def test_colour_only_where_asked() -> None:
+def test_colour_only_where_requested() -> None:
     assert "\x1b[" not in text_of(MIXED)
     assert "\x1b[" in text_of(MIXED, colour=True)
 
 
-def test_what_the_policy_says_stands_with_the_plan() -> None:
+def test_the_result_of_the_policy_is_shown_with_the_plan() -> None:
     findings = (
         Finding(
             "error", "protect", "This would delete a.b, which is protected: Data.", "Keep it.", "m.tf", 3

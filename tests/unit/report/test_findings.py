@@ -28,7 +28,7 @@ OUTPUTS = {
 }
 
 
-def test_each_finding_has_its_place_its_rule_and_the_fix() -> None:
+def test_each_finding_has_its_location_its_rule_and_the_fix() -> None:
     assert list(findings.render_lines(REPORT)) == [
         "error infra/a b.tf:3: allUsers is anybody.  [public-principal]",
         "  Name them.",
@@ -39,7 +39,7 @@ def test_each_finding_has_its_place_its_rule_and_the_fix() -> None:
     assert "| warning | infra/c.tf:1 | x \\| y | `tflint:unused` |" in findings.render_markdown(REPORT)
 
 
-def test_sarif_names_rules_places_and_what_was_accepted() -> None:
+def test_sarif_names_rules_locations_and_what_was_accepted() -> None:
     (run,) = json.loads(sarif.render(REPORT))["runs"]
 
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]

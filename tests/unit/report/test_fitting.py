@@ -46,6 +46,6 @@ def test_rows_keep_half_of_the_room() -> None:
     assert fitted.cut.rows == 90
 
 
-def test_a_list_says_how_many_it_left_out() -> None:
+def test_a_list_counts_what_it_left_out() -> None:
     assert fit_items(["- aaaa"] * 3, 17) == ["- aaaa", "- aaaa", "- and 1 more"]
     assert fit_items(["- a"], 17) == ["- a"]

@@ -37,7 +37,7 @@ def test_a_comment_with_stricter_rules_is_as_if_it_were_planned_now(
     )
 
 
-def test_a_comment_of_unprotected_environments_alone_tells_that_plans_are_compared_now() -> None:
+def test_a_comment_of_unprotected_environments_alone_reports_that_plans_are_compared_now() -> None:
     only = replace(PLANNED, stacks=PLANNED.stacks[:1])
     stricter = replace(DEV, protected=True)
     now = replace(only, environments=(stricter, PROD))

@@ -90,7 +90,7 @@ def test_equal_errors_are_shown_once() -> None:
     assert len(list(annotate.render_modules(report))) == 4
 
 
-def test_nothing_to_test_says_what_would() -> None:
+def test_nothing_to_test_states_what_would() -> None:
     assert list(modules_text.render_lines(ModulesReport(REPORT.run, ()))) == [
         "Nothing to test: no module differs from trunk. `infra test --all` tests every one."
     ]
@@ -142,7 +142,7 @@ def test_annotations_stand_on_the_failing_line() -> None:
     )
 
 
-def test_a_kept_result_is_the_one_that_was_kept() -> None:
+def test_a_saved_result_is_the_one_that_was_saved() -> None:
     for module in REPORT.modules:
         assert CheckedModule.of(json.loads(json.dumps(module.document()))) == module
 

@@ -16,7 +16,7 @@ def test_only_names_that_differ_are_given_in_order() -> None:
     ]
 
 
-def test_secrets_that_differ_are_told_without_their_values() -> None:
+def test_secrets_that_differ_are_reported_without_their_values() -> None:
     compared = {"dev": {"token": "s1", "same": "s"}, "prod": {"token": "s2", "same": "s"}}
     hidden_values = {
         environment: dict.fromkeys(values, "(hidden)") for environment, values in compared.items()

@@ -36,7 +36,7 @@ def test_the_words_are_the_same(name: str) -> None:
     assert now.code.split() == was.code.split()
 
 
-def test_what_opens_and_what_warns_is_told_in_words() -> None:
+def test_what_opens_and_what_warns_is_reported_in_words() -> None:
     plain = render_plain(render_comment(EXAMPLES["deletion"]()))
     assert "**▸ `prod/legacy` · 2 to destroy**" in plain
     assert "> **Caution**\n>\n> **2 resources destroyed when this is applied:**" in plain

@@ -139,7 +139,7 @@ def change(address: str, action: str, **attributes: tuple[object, object]) -> di
     return {"address": address, "previous_address": None, "actions": [action], "attributes": messages}
 
 
-def test_what_of_the_diff_is_drift_is_told() -> None:
+def test_what_of_the_diff_is_drift_is_reported() -> None:
     stack = reviews.stack(
         "prod/a",
         changes=(change("a.b", "update", size=(5, 1), zone=("x", "z")), change("a.gone", "create")),
@@ -157,14 +157,14 @@ def test_what_of_the_diff_is_drift_is_told() -> None:
     assert "- `a.left` was deleted; this plan leaves it so" in text
 
 
-def test_an_equal_diff_is_said_to_be_equal_and_stays_folded() -> None:
+def test_an_equal_diff_is_marked_as_equal_and_stays_folded() -> None:
     result = render_comment(EXAMPLES["simple"]())
     assert result.count("The same diff as of `dev/service`:") == 2
     assert result.count("<details open>") == 1
     assert result.count('"db-custom-1-3840" -> "db-custom-4-15360"') == 3
 
 
-def test_a_lost_job_is_told() -> None:
+def test_a_lost_job_is_reported() -> None:
     text = render_comment(EXAMPLES["lost-shard"]())
     assert "**2 stacks not planned; 1 of 3 stacks changes" in text
     assert "`prod/billing` **not planned**: the job that should have planned it did not report." in text
@@ -180,7 +180,7 @@ def test_a_stack_for_which_no_time_was_left_counts_as_not_planned() -> None:
     assert render_check(reviews.review(late), "prod").conclusion == "failure"
 
 
-def test_provisional_names_its_upstream_in_both_places() -> None:
+def test_provisional_names_its_upstream_in_both_locations() -> None:
     text = render_comment(EXAMPLES["provisional"]())
     assert text.count("may still change when `prod/network` is applied") == 2
     assert "- `prod/edge`: prod/cdn was never applied" in text
@@ -254,7 +254,7 @@ def test_others_comments_are_not_marked() -> None:
     assert mark_outdated("hello", "a" * 40) == "hello"
 
 
-def test_nothing_is_said_with_the_marker() -> None:
+def test_nothing_is_printed_with_the_marker() -> None:
     text = render_empty_comment(replace(EXAMPLES["nothing"](), heartbeat="Long ago."))
     assert markers.is_marked(text, markers.PLAN)
     assert "No stack is affected" in text

@@ -36,7 +36,7 @@ def test_golden(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_it_is_whole_and_harmless(name: str) -> None:
+def test_it_is_whole_and_safe(name: str) -> None:
     rollout_result = RESULTS[name]()
     for result in (
         render_rollout_comment(rollout_result),
@@ -104,7 +104,7 @@ def test_what_is_held_names_the_environment_and_how_to_go_on() -> None:
     assert "`/infra apply staging`" in text
 
 
-def test_a_gate_says_what_goes_and_where_to_approve() -> None:
+def test_a_gate_states_what_goes_and_where_to_approve() -> None:
     report = reviews.recorded("delete", "prod/legacy").report
     stack = StackResult(replace(report, result="blocked"))
     text = render_rollout_comment(
@@ -136,7 +136,7 @@ def test_only_a_gate_that_there_is_is_named(state: str) -> None:
     assert "prod-approval" not in messages["pull request"]
 
 
-def test_what_the_policy_refuses_is_told() -> None:
+def test_what_the_policy_refuses_is_reported() -> None:
     finding = Finding("error", "policy-protect", "a.b is protected.", "Keep it.", "main.tf", 3, "prod/a")
     text = render_rollout_comment(
         environment_results.make_result(
@@ -165,7 +165,7 @@ def test_a_failed_check_names_itself_first() -> None:
     assert result.index("✗ **failed** health") < result.index("✓ smoke")
 
 
-def test_others_are_told_that_their_plan_is_stale() -> None:
+def test_other_pull_requests_are_marked_as_stale() -> None:
     text = render_stale_notice(
         [reviews.EVIL, *(f"prod/{'x' * 150}{number}" for number in range(900))], "ab" * 20
     )
@@ -178,7 +178,7 @@ def test_others_are_told_that_their_plan_is_stale() -> None:
     assert not rendered.wrong
 
 
-def test_stricter_rules_are_told_by_what_holds_now() -> None:
+def test_stricter_rules_are_reported_with_the_rules_in_force_now() -> None:
     text = render_stale_notice([], "ab" * 20, [EnvironmentRules("prod", protected=True, unapproved="refuse")])
     assert "**The rules are stricter now:**" in text
     assert "must approve the last commit. Without it, nothing is applied there." in text

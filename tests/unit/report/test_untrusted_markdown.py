@@ -98,7 +98,7 @@ def test_whatever_is_in_it(text: str) -> None:
     assert rendered.tags.count("details") == 1
 
 
-def test_a_report_says_who_wrote_it_and_a_failed_one_why_there_is_none() -> None:
+def test_a_report_states_who_wrote_it_and_a_failed_one_why_there_is_none() -> None:
     trunk, change, failed = render_reports(
         [
             HookReport("cost", "dev", markdown="x"),

@@ -124,7 +124,7 @@ def test_what_git_converts_is_read_as_it_is_checked_out(make_repo: MakeRepo) -> 
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
-def test_a_changed_file_that_git_was_told_not_to_look_at_is_parsed(
+def test_a_changed_file_that_git_ignores_by_its_index_flags_is_parsed(
     make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch, flag: str
 ) -> None:
     monkeypatch.setattr("orchestrator.repository.git.MANY_FILES", 1)

@@ -73,7 +73,7 @@ def test_patterns(pattern: str, matches: list[str], misses: list[str]) -> None:
     assert [path for path in misses if code_owners.of(path)] == []
 
 
-def test_lines_that_github_skips_are_told_and_match_nothing() -> None:
+def test_lines_that_github_skips_are_reported_and_match_nothing() -> None:
     code_owners = parse("* @all\n!a.tf @me\n[ab].tf @me\n\\#x @me\nb.tf me\nc.tf @org/team/more\nd.tf\n")
     assert [line for line, _ in code_owners.mistakes] == [2, 3, 4, 5, 6]
     assert "me is not an owner" in code_owners.mistakes[3][1]
@@ -82,7 +82,7 @@ def test_lines_that_github_skips_are_told_and_match_nothing() -> None:
     assert code_owners.rule("d.tf") is not None
 
 
-def test_the_first_place_counts(make_repo: MakeRepo) -> None:
+def test_the_first_location_counts(make_repo: MakeRepo) -> None:
     repo = make_repo({"README.md": "x", "docs/CODEOWNERS": "* @docs\n"})
     assert read(load(repo.root).tree).of("a") == ("@docs",)
     repo.commit({"CODEOWNERS": "* @root\n"})

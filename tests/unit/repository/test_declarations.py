@@ -37,7 +37,7 @@ def locations(make_repo: MakeRepo) -> dict[str, tuple[str, int] | None]:
     return {address: find_declaration(project, project.stacks["dev/a"], address) for address in addresses}
 
 
-def test_places(locations: dict[str, tuple[str, int] | None]) -> None:
+def test_locations(locations: dict[str, tuple[str, int] | None]) -> None:
     assert list(locations.values()) == [
         ("infra/envs/dev/a/main.tf", 2),
         ("infra/envs/dev/a/more.tf", 3),

@@ -221,7 +221,7 @@ def test_types_and_their_providers() -> None:
         ('locals {\n  x = "unclosed\n}\n', 1),
     ],
 )
-def test_what_does_not_parse_is_told_with_its_line(text: str, line: int) -> None:
+def test_what_does_not_parse_is_reported_with_its_line(text: str, line: int) -> None:
     repository_facts = facts(text)
     [(_, at, _)] = repository_facts.broken
     assert abs((at or 0) - line) <= 2
@@ -269,6 +269,6 @@ def test_templates() -> None:
     assert template_uses(b"hello ${name}\n") == ()
 
 
-def test_bytes_that_are_not_utf8_are_kept() -> None:
+def test_bytes_that_are_not_utf8_are_preserved() -> None:
     repository_facts = facts(b'locals {\n  x = "\xff"\n}\nmodule "m" {\n  source = "./a"\n}\n')
     assert [call.source for call in repository_facts.calls.values()] == [("./a",)]

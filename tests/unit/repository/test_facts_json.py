@@ -76,7 +76,7 @@ JSON: dict[str, Any] = {
     "field",
     ["required_version", "required_providers", "outputs", "locals", "variables", "types", "broken"],
 )
-def test_it_says_what_hcl_says(field: str) -> None:
+def test_it_equals_what_hcl_reads(field: str) -> None:
     assert getattr(facts(JSON), field) == getattr(hcl(), field)
 
 

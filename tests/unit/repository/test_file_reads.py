@@ -69,7 +69,7 @@ def test_what_is_read(path: Text, expected: dict[str, str]) -> None:
         ((MODULE, "/t/", GAP), "path-open"),
     ],
 )
-def test_what_cannot_be_told_is_reported(path: Text, code: str) -> None:
+def test_what_is_unknown_is_reported(path: Text, code: str) -> None:
     file_reads = reads(path)
     assert [finding.code for finding in file_reads.findings] == [code]
     assert file_reads.findings[0].file == "m/main.tf"

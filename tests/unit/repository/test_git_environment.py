@@ -49,7 +49,7 @@ def test_large_file_storage_stays_as_its_own_installer_writes_it() -> None:
     assert settings_of(filter_overrides(changed, {}))["filter.lfs.clean"] == ""
 
 
-def test_settings_of_the_environment_are_kept() -> None:
+def test_settings_of_the_environment_are_preserved() -> None:
     before = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "credential.helper", "GIT_CONFIG_VALUE_0": "x"}
     variables = filter_overrides(listing(("local", "filter.evil.clean", "x")), before)
     assert variables["GIT_CONFIG_COUNT"] == "5"

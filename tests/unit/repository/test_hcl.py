@@ -47,7 +47,7 @@ def test_blocks_have_labels_lines_and_what_is_in_them() -> None:
     assert elements["version"].line == 14
 
 
-def test_strings_say_where_they_stand() -> None:
+def test_strings_have_their_location() -> None:
     strings = {(string.text, string.line, string.path) for string in read("main.tf", CODE).strings()}
 
     assert ("roles/run.admin", 4, ("variable", "default")) in strings

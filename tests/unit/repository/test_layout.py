@@ -39,7 +39,7 @@ def test_what_would_find_root_modules(roots: list[str], words: str) -> None:
     assert suggestion(result).startswith(words)
 
 
-def test_root_modules_are_told_from_modules_and_examples(make_repo: MakeRepo) -> None:
+def test_root_modules_are_distinguished_from_modules_and_examples(make_repo: MakeRepo) -> None:
     files = {
         "environments/dev/a/main.tf": ROOT + 'module "m" {\n  source = "../../../parts/net"\n}\n',
         "environments/dev/b/main.tf": RESOURCE,

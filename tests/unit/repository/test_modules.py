@@ -42,7 +42,7 @@ def test_which_files_are_read_and_in_which_order(product: Product, files: list[s
     ("override", "expected"),
     [('"new"', "new"), ('join("", ["a"])', None), ("true ? 1 : 2", None), ("null", None)],
 )
-def test_a_value_that_cannot_be_told_is_never_the_older_one(override: str, expected: str | None) -> None:
+def test_an_unknown_version_is_never_the_older_version(override: str, expected: str | None) -> None:
     code = 'locals {{\n  p = {0}\n}}\nvariable "v" {{\n  default = {0}\n}}\n'
     source = source_of({"main.tf": code.format('"old"'), "x_override.tf": code.format(override)})
     scope = root_scope(source, "", (), ())
@@ -136,7 +136,7 @@ def test_plain_arguments_that_name_files() -> None:
         ("a.tf", b'x = "$$${a}"'),
     ],
 )
-def test_what_cannot_be_told_is_said(name: str, data: bytes) -> None:
+def test_what_is_unknown_is_reported(name: str, data: bytes) -> None:
     assert read_file(name, data).problem is not None
 
 

@@ -93,14 +93,14 @@ def test_only_the_bytes_of_the_value_change(path: str, old: Any, new: Any, was: 
     assert written(path, old, new) == ("main.tf", CODE.replace(was, now))
 
 
-def test_a_variable_is_given_another_value_where_the_last_file_says_it() -> None:
+def test_a_variable_gets_another_value_in_the_last_file_that_sets_it() -> None:
     assert written("given", "second", "third") == (
         "z.auto.tfvars",
         b'given   =   "third" # the last one counts\n',
     )
 
 
-def test_through_a_module_to_what_its_caller_says() -> None:
+def test_through_a_module_to_the_arguments_of_its_caller() -> None:
     name, data = written("size", 7, 8, "module.m.x_y.in")
     assert (name, data) == ("main.tf", CODE.replace(b"size   = 7", b"size   = 8"))
 

@@ -31,7 +31,7 @@ FILES = {
 }
 
 
-def test_files_code_and_environment_tell(make_repo: MakeRepo) -> None:
+def test_files_code_and_environment_decide(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     environ = {"TF_VAR_a": "of-the-environment", "TF_VAR_c": "open", "TF_VAR_unknown": "open"}
     secrets = {

@@ -65,7 +65,7 @@ def test_a_template_beyond_the_limit_may_read_anything() -> None:
     assert (use.function, use.path) == ("file", UNKNOWN)
 
 
-def test_facts_of_what_is_not_read_are_not_kept() -> None:
+def test_facts_of_what_is_not_read_are_not_saved() -> None:
     """The same file may be read in another folder."""
     memo = ParseCache(extract=lambda file: file.name)
     data = code(1, 1_000)
@@ -77,7 +77,7 @@ def test_facts_of_what_is_not_read_are_not_kept() -> None:
     assert "z.tf" in memo.extracted.values()
 
 
-def test_trees_of_large_files_are_not_kept() -> None:
+def test_trees_of_large_files_are_not_cached() -> None:
     source = source_of({f"a/{number}.tf": code(number, 250) for number in range(10)})
     first = source.file("0.tf", "a/0.tf")
     for number in range(1, 4):

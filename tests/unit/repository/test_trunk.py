@@ -38,7 +38,7 @@ def test_a_base_that_is_given_counts(evil: Repo) -> None:
     assert read_scope(load(evil.root), None, "evil").planned.base == evil.head
 
 
-def test_providers_come_from_where_trunk_says(evil: Repo) -> None:
+def test_providers_come_from_where_trunk_states(evil: Repo) -> None:
     assert not settings_of_trunk(load(evil.root)).provider_installation.filesystem_mirror
     evil.git("branch", "--force", "main", "evil")
     assert settings_of_trunk(load(evil.root)).provider_installation.filesystem_mirror == ("/opt/evil",)
@@ -67,7 +67,7 @@ def test_where_only_the_checkout_names_trunk_its_rules_are_not_read(tmp_path: Pa
     assert require_trunk_commit(load(repo.root)) == repo.head
 
 
-def test_where_nothing_names_trunk_that_is_said(tmp_path: Path) -> None:
+def test_where_nothing_names_trunk_that_is_reported(tmp_path: Path) -> None:
     repo = Repo(tmp_path / "repo", {"infra.yaml": "", **STACK}, trunk="develop")
     with pytest.raises(GitError, match="The trunk cannot be determined"):
         require_trunk_commit(load(repo.root))

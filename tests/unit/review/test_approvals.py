@@ -55,7 +55,7 @@ def _edited(trunk: ApprovingInMemory, files: dict[str, str]) -> Repo:
     return trunk.job
 
 
-def test_a_branch_behind_trunk_is_owed_with_what_trunk_had_meanwhile(trunk: ApprovingInMemory) -> None:
+def test_a_branch_behind_trunk_is_pending_with_what_trunk_had_meanwhile(trunk: ApprovingInMemory) -> None:
     old = trunk.change("prod/app", "two")
     net = trunk.approved("prod/net", "moved")
     trunk.post(old, TWO)
@@ -66,7 +66,7 @@ def test_a_branch_behind_trunk_is_owed_with_what_trunk_had_meanwhile(trunk: Appr
     assert (verdict.kind, verdict.pull_requests) == ("approved", (net, old))
 
 
-def test_two_merged_within_a_second_and_an_evicted_run_are_owed_together(trunk: ApprovingInMemory) -> None:
+def test_two_merges_within_a_second_and_an_evicted_run_are_pending_together(trunk: ApprovingInMemory) -> None:
     first = trunk.change("prod/app", "two")
     trunk.post(first, TWO)
     second = trunk.change(
@@ -103,7 +103,7 @@ def test_the_newest_plan_counts_and_not_the_newest_merge(trunk: ApprovingInMemor
     assert trunk.check_plan(TWO).kind == "mismatch"
 
 
-def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> None:
+def test_a_revert_is_pending_with_what_it_reverts(trunk: ApprovingInMemory) -> None:
     first = trunk.approved("prod/app", "two", TWO)
     trunk.github.commit("revert", {"infra/envs/prod/app/main.tf": APP + "# reverted\n"})
     second = trunk.github.open("revert")
@@ -116,7 +116,7 @@ def test_a_revert_is_owed_with_what_it_takes_back(trunk: ApprovingInMemory) -> N
     assert trunk.check_plan(TWO).kind == "approved", "the newest approval that names the address"
 
 
-def test_documents_are_owed_to_nobody_and_nothing_is_approved_by_them(trunk: ApprovingInMemory) -> None:
+def test_documents_leave_nothing_pending_and_approve_nothing(trunk: ApprovingInMemory) -> None:
     trunk.github.commit("docs", {"README.md": "Better.\n", "infra/envs/prod/app/README.md": "Words.\n"})
     number = trunk.github.open("docs")
     trunk.github.review(number, "bert")
@@ -265,7 +265,7 @@ def test_the_newest_attestation_must_name_plans(trunk: ApprovingInMemory) -> Non
 
 
 @pytest.mark.parametrize("unapproved", ["gate", "refuse", "apply"])
-def test_the_environment_says_what_becomes_of_what_nobody_approved(tmp_path: Path, unapproved: str) -> None:
+def test_the_environment_states_what_becomes_of_what_nobody_approved(tmp_path: Path, unapproved: str) -> None:
     files = {**FILES, "infra.yaml": CONFIG.replace("true}", f"true, unapproved: {unapproved}}}")}
     with ApprovingInMemory(tmp_path, files) as trunk:
         trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
@@ -375,7 +375,7 @@ def test_a_gate_that_saw_another_plan_takes_nothing_from_an_approval(trunk: Appr
 
 
 @pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
-def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(
+def test_nobody_loosens_the_rules_by_which_their_own_change_is_checked(
     trunk: ApprovingInMemory, method: str
 ) -> None:
     loose = CONFIG.replace("true}", "true, approved_by: merge, unapproved: apply, approval: actions}")
@@ -393,7 +393,7 @@ def test_nobody_loosens_the_rules_by_which_their_own_change_is_judged(
 # Stacks behind a changed stack
 
 
-def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_request(
+def test_a_pending_dependent_without_changed_code_belongs_to_its_upstreams_pull_request(
     trunk: ApprovingInMemory,
 ) -> None:
     waits = empty_plan_digest("prod/app", lineage="L", lock_file="", provisional=["prod/net"])
@@ -406,14 +406,14 @@ def test_a_follower_whose_own_code_did_not_change_is_owed_to_its_upstreams_pull_
     assert trunk.check_plan(app(create(READER, input="moved"))).kind == "mismatch"
 
 
-def test_a_follower_that_was_not_planned_is_approved_by_nobody(trunk: ApprovingInMemory) -> None:
+def test_a_dependent_that_was_not_planned_is_approved_by_nobody(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/net", "moved", plan(update("terraform_data.n"), stack="prod/net"))
     verdict = trunk.check_plan(app(update(READER, input=("one", "moved"))))
     assert verdict.kind == "gate"
     assert "no plan of prod/app was there to be approved" in verdict.reason
 
 
-def test_a_stack_that_was_never_applied_is_owed_since_it_is_there(trunk: ApprovingInMemory) -> None:
+def test_a_stack_that_was_never_applied_is_pending_since_it_was_added(trunk: ApprovingInMemory) -> None:
     files = {"infra/envs/prod/new/main.tf": 'resource "terraform_data" "a" { input = 1 }\n'}
     trunk.github.commit("new", files)
     number = trunk.github.open("new")
@@ -446,7 +446,7 @@ def test_a_deleted_stack_is_destroyed_as_it_was_approved(trunk: ApprovingInMemor
     assert approvals.compare(old, THREE, before).kind == "mismatch"
 
 
-def test_a_renamed_stack_is_owed_what_it_was_owed_before(tmp_path: Path) -> None:
+def test_a_renamed_stack_has_the_pending_changes_of_its_former_name(tmp_path: Path) -> None:
     with ApprovingInMemory(tmp_path) as trunk:
         before = trunk.entry()
         trunk.github.push(_edited(trunk, {"infra/envs/prod/app/more.tf": "# direct\n"}), "main")
@@ -533,7 +533,7 @@ def test_the_label_of_one_pull_request_allows_no_deletion_of_another(tmp_path: P
 @pytest.mark.parametrize(
     ("level", "kind"), [("allow", "approved"), ("warn", "approved"), ("label", "refuse")]
 )
-def test_the_policy_says_what_needs_the_label(tmp_path: Path, level: str, kind: str) -> None:
+def test_the_policy_decides_what_needs_the_label(tmp_path: Path, level: str, kind: str) -> None:
     config = CONFIG.replace("true}", "true, unapproved: apply}") + f"policy: {{destroy: {{prod: {level}}}}}\n"
     with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": config}) as trunk:
         digest = app(delete(PLAIN, id="1"))
@@ -580,7 +580,7 @@ def test_tightened_rules_bind_what_is_merged_later(tmp_path: Path) -> None:
         assert "nobody who may write approved its last commit" in verdict.reason
 
 
-def test_a_change_before_the_tightening_is_judged_by_what_held_then(tmp_path: Path) -> None:
+def test_a_change_before_stricter_rules_is_checked_by_the_rules_of_its_time(tmp_path: Path) -> None:
     with ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": LOOSE}) as trunk:
         number = trunk.change("prod/app", "two")
         trunk.post(number, TWO)
@@ -986,7 +986,7 @@ def test_a_run_links_those_that_planned_what_it_compares_with(trunk: ApprovingIn
     assert linked == [planned]
 
 
-def test_a_mismatch_says_why_an_approve_pull_request_does_not_count(trunk: ApprovingInMemory) -> None:
+def test_a_mismatch_states_why_an_approve_pull_request_does_not_count(trunk: ApprovingInMemory) -> None:
     trunk.approved("prod/app", "two", TWO)
     number = approve_pull(trunk, THREE, by="ada")
     verdict = trunk.check_plan(THREE)

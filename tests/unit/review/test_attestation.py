@@ -62,7 +62,7 @@ def bucket() -> BucketOfPlans:
     return BucketOfPlans()
 
 
-def test_a_report_is_genuine_if_its_object_says_so(bucket: BucketOfPlans) -> None:
+def test_a_report_is_genuine_if_its_object_proves_it(bucket: BucketOfPlans) -> None:
     honest = bucket.plan("dev/net")
     objects = bucket.read()
     assert objects.explain_rejection(honest) == ""
@@ -141,7 +141,9 @@ def test_the_last_job_alone_can_be_run_again(bucket: BucketOfPlans) -> None:
 
 
 @pytest.mark.parametrize("call", ["list", "read", "write"])
-def test_a_bucket_that_says_no_is_a_failure_of_its_environment(bucket: BucketOfPlans, call: str) -> None:
+def test_a_bucket_that_denies_access_is_a_failure_of_its_environment(
+    bucket: BucketOfPlans, call: str
+) -> None:
     stacks = [bucket.plan("dev/net"), bucket.plan("prod/net")]
     bucket.storage.fails = lambda what, name: what == call and name.startswith("dev/")
     outcome = create_attestations(bucket.locations, review(*stacks), bucket.read(), {})

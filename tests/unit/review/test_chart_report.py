@@ -90,7 +90,7 @@ def report(tmp_path: Path, head: Mapping[str, str], path: str | None = None) -> 
     return report_charts(Supervisor(), environ)
 
 
-def test_a_release_is_read_as_far_as_the_code_tells(tmp_path: Path) -> None:
+def test_a_release_is_read_as_far_as_the_code_determines_it(tmp_path: Path) -> None:
     side = read_side(write(tmp_path, FILES), ["dev/web"])
     assert side.releases == {
         "dev/web helm_release.web": HelmRelease(
@@ -171,7 +171,7 @@ def test_values_of_secrets_are_hidden_however_deep() -> None:
     ]
 
 
-def test_without_helm_the_report_says_so(tmp_path: Path) -> None:
+def test_without_helm_the_report_mentions_it(tmp_path: Path) -> None:
     assert "no `helm` on PATH" in report(tmp_path, FILES, str(tmp_path))
 
 
@@ -184,7 +184,7 @@ def test_without_a_chart_helm_is_not_needed(tmp_path: Path) -> None:
     assert "names no Helm chart" in text
 
 
-def test_outside_of_a_hook_it_says_how_to_run_it() -> None:
+def test_outside_of_a_hook_it_explains_how_to_run_it() -> None:
     with pytest.raises(UsageError) as error:
         report_charts(Supervisor(), {})
     assert "infra ci report" in error.value.advice
@@ -257,7 +257,7 @@ def test_a_name_that_looks_like_markdown_opens_no_fence(tmp_path: Path) -> None:
 
 
 @needs_helm
-def test_a_long_report_says_what_is_left_out(tmp_path: Path) -> None:
+def test_a_long_report_names_what_it_omits(tmp_path: Path) -> None:
     item = '---\nkind: A\nmetadata: {name: "{{ . }}"}\nx: "{{ repeat 90 `y` }}"\n'
     many = f"{{{{ range until 400 }}}}\n{item}{{{{ end }}}}"
     text = report(tmp_path, {**FILES, "charts/web/templates/many.yaml": many})

@@ -339,7 +339,7 @@ def test_the_permission_in_the_repository_counts(
         ("/infra apply", "which environment"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_comment(
+def test_what_cannot_be_done_is_reported_in_one_comment(
     github: ServedGitHub, send_comment: SendComment, pull: int, body: str, words: str
 ) -> None:
     assert send_comment(pull, body).reaction == "confused"
@@ -438,7 +438,7 @@ def test_hostile_words_come_back_as_code(github: ServedGitHub, send_comment: Sen
     assert github.dispatches == []
 
 
-def test_what_cannot_be_started_is_told_and_an_error(
+def test_what_cannot_be_started_is_reported_as_an_error(
     github: ServedGitHub, send_comment: SendComment, pull: int
 ) -> None:
     github.fault("*/dispatches", method="POST", status=403)
@@ -457,7 +457,7 @@ def test_a_reaction_that_fails_stops_nothing(
     assert len(github.dispatches) == 1
 
 
-def test_a_permission_that_cannot_be_told_is_none(
+def test_an_unknown_permission_is_no_permission(
     github: ServedGitHub, send_comment: SendComment, pull: int
 ) -> None:
     github.fault("*/permission", status=503, times=0)

@@ -96,7 +96,7 @@ def test_a_gate_without_reviewers_holds_nothing_back(
     assert Gate(host(environment_on_forge), "prod").problem == expected
 
 
-def test_a_gate_is_asked_once_and_without_an_answer_nothing_is_decided() -> None:
+def test_a_gate_is_queried_once_and_without_an_answer_nothing_is_decided() -> None:
     fake = ForgeWithEnvironments({"prod-approval": ForgeEnvironment("prod-approval", reviewers=2)})
     gate = Gate(cast(Forge, fake), "prod")
     assert (gate.problem, gate.problem, fake.questions) == ("", "", 1)
@@ -193,7 +193,7 @@ def test_one_approval_that_counts_is_enough() -> None:
         answer(ASKED, *reviews, authors="ada olga")
 
 
-def test_who_approved_is_told_once_for_each_time() -> None:
+def test_who_approved_is_reported_once_for_each_time() -> None:
     forge = host(None, approved("olga"), approved("bert"), approved("olga"), approved("ada", "dev-approval"))
     assert list_gate_approvals(forge, ATTEMPT, "prod") == ("bert", "olga", "olga")
 

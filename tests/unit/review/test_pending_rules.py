@@ -105,7 +105,7 @@ def configured(trunk: ApprovingInMemory, text: str, branch: str) -> None:
 # Whose policy
 
 
-def test_a_change_is_judged_by_the_policy_just_before_it(trunk: ApprovingInMemory) -> None:
+def test_a_change_is_checked_by_the_policy_just_before_it(trunk: ApprovingInMemory) -> None:
     merged(trunk, "two", **{"infra.yaml": PREVENTING})
     assert findings(trunk) == [], "what it brings along holds from the next change on"
     merged(trunk, "three")
@@ -126,7 +126,7 @@ def approved_later(trunk: ApprovingInMemory, *, reviewed: bool = True) -> None:
     trunk.github.merge(number, "squash")
 
 
-def test_an_approve_pull_request_is_judged_by_the_policy_just_before_it(tmp_path: Path) -> None:
+def test_an_approve_pull_request_is_checked_by_the_policy_just_before_it(tmp_path: Path) -> None:
     """It is the way out for what an older policy refused, where trunk's newer one allows it."""
     trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": PREVENTING})
     merged(trunk, "two")
@@ -140,7 +140,7 @@ def test_an_approve_pull_request_is_judged_by_the_policy_just_before_it(tmp_path
     assert findings(trunk) == []
 
 
-def test_every_policy_that_holds_is_asked(trunk: ApprovingInMemory) -> None:
+def test_every_policy_in_force_is_evaluated(trunk: ApprovingInMemory) -> None:
     """Two changes are pending, each under rules of its own; equal findings are told once."""
     protecting = "[{type: terraform_data, reason: Data.}]"
     configured(trunk, config(destroy="{prod: warn}", protect=protecting), "one")
@@ -284,7 +284,9 @@ def test_what_was_never_planned_is_as_large_as_its_plan_now(tmp_path: Path, has_
 # The label
 
 
-def test_what_goes_needs_the_label_only_where_the_policy_says_so(trunk: ApprovingInMemory) -> None:
+def test_what_is_destroyed_needs_the_label_only_where_the_policy_requires_it(
+    trunk: ApprovingInMemory,
+) -> None:
     number = merged(trunk, "two")
     assert pending_rules(trunk).missing_label(stack_of(trunk), (number,), app(GONE)) == ""
     configured(trunk, LABELLED, "tighten")

@@ -84,7 +84,7 @@ def test_an_unknown_account_is_refused_with_those_there_are(info: attach.Info) -
     assert "dev:apply, dev:plan" in error.value.advice
 
 
-def test_no_proxy_is_asked_for_loopback(info: attach.Info) -> None:
+def test_no_proxy_is_used_for_loopback(info: attach.Info) -> None:
     environment = attach.environment(info, {"NO_PROXY": "intranet,localhost"})
 
     assert environment["NO_PROXY"] == "intranet,localhost,127.0.0.1"
@@ -116,7 +116,7 @@ def test_a_real_github_and_its_tokens_are_left_behind(info: attach.Info) -> None
     assert environment["GITHUB_API_URL"] == "http://127.0.0.1:1005"
 
 
-def test_a_github_on_this_machine_is_kept(info: attach.Info) -> None:
+def test_a_github_on_this_machine_stays_running(info: attach.Info) -> None:
     github_info = replace(info, github=1005, github_token="ghs_ours", repository="acme/shop")
     own = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_TOKEN": "mine"}
 

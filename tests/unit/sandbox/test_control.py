@@ -47,7 +47,7 @@ def test_an_error_keeps_its_advice(info: attach.Info) -> None:
     assert (error.value.message, error.value.advice) == ("no thing", "make one")
 
 
-def test_a_defect_is_told_as_one(info: attach.Info, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_defect_is_reported_as_a_defect(info: attach.Info, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SandboxError, match="ZeroDivisionError: of our own making"):
         control.call(info, "break")
 
@@ -77,7 +77,7 @@ def test_a_sandbox_that_does_not_answer_is_an_error(info: attach.Info) -> None:
         control.call(stopped, "add", left=1, right=2)
 
 
-def test_githubs_own_api_is_asked_about_the_project_alone(tmp_path: Path) -> None:
+def test_githubs_own_api_is_queried_about_the_project_alone(tmp_path: Path) -> None:
     with ServedGitHub(tmp_path) as github:
         github.commit("feature", {"a.tf": "1\n"})
         number = github.open("feature", "Add a")

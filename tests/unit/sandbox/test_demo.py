@@ -153,7 +153,7 @@ def test_the_whole_story_has_scenes_for_the_picture() -> None:
     assert 2 <= sum(step.pictured > 0 for step in steps) <= 5
 
 
-def test_who_runs_a_command_is_said() -> None:
+def test_who_runs_a_command_is_reported() -> None:
     assert DemoJob().words == "a job"
     assert DemoJob(account="prod:plan", reports=False).words == "a job as prod:plan"
     assert DemoJob(who="ada").words == "ada"

@@ -17,7 +17,7 @@ def test_a_pipe_that_another_process_holds_open_is_not_waited_for() -> None:
     os.close(reader)
 
 
-def test_a_process_that_dies_without_a_word_is_told_apart() -> None:
+def test_a_process_that_dies_without_a_word_is_distinguished() -> None:
     reader, writer = os.pipe()
     os.close(writer)
     assert wait_until_ready(reader) == {}

@@ -89,7 +89,7 @@ def test_a_file_reads_as_one_would_write_it() -> None:
     )
 
 
-def test_an_environment_that_is_not_listed_has_no_place_in_the_order() -> None:
+def test_an_environment_that_is_not_listed_has_no_position_in_the_order() -> None:
     with pytest.raises(ConfigError, match=r"does not list the environment prod"):
         write_accounts("environments: {dev: {}}\n", ACCOUNTS, ATTEST, ORDER)
 

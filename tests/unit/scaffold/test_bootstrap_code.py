@@ -24,7 +24,7 @@ FILES = {
 NAMES = BootstrapNames("acme-state", projects={"dev": "", "prod": ""}, owner="acme", repository="live")
 
 
-def test_it_fits_the_repository_and_says_what_it_says(make_repo: MakeRepo) -> None:
+def test_it_fits_the_repository_and_its_text_is_true(make_repo: MakeRepo) -> None:
     project = load(make_repo(FILES).root)
     written = write_bootstrap(project, find_example(), NAMES)
     assert written[-2:] == ["tf/modules/github-identity/", "tf/modules/state-bucket/"]

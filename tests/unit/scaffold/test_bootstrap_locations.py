@@ -152,7 +152,7 @@ def project(make_repo: MakeRepo) -> Project:
     return load(make_repo({"infra.yaml": config, **CODE, **stacks}).root)
 
 
-def test_the_file_says_again_what_it_said(project: Project) -> None:
+def test_the_file_reports_the_same_again(project: Project) -> None:
     """A bucket that the bootstrap created exists later, and stays one that it manages."""
     locations = find_locations(project, ROOT, OWN, lambda name: name == "acme-dev")
     assert locations.existing_buckets == ("acme-dev",)
@@ -176,12 +176,12 @@ def test_it_is_not_written_where_a_link_leads_out(project: Project, tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"locations": {"dev": 1}}', '{"locations": {}}', "\\xff{"])
-def test_a_file_by_other_hands_says_nothing(project: Project, text: str) -> None:
+def test_a_file_by_other_hands_reports_nothing(project: Project, text: str) -> None:
     (project.root / ROOT / FILE).write_text(text)
     assert read_locations(load(project.root), ROOT) == Locations()
 
 
-def test_a_change_that_the_bootstrap_was_not_told_is_a_finding(project: Project) -> None:
+def test_a_change_that_the_bootstrap_was_not_given_is_a_finding(project: Project) -> None:
     findings = list(location_findings(project, ROOT, OWN))
     assert [finding.code for finding in findings] == ["bootstrap-locations"] * 2
     assert "dev rights in other folders than it uses: gs://acme-dev/dev, gs://acme-dev/dev/state" in (

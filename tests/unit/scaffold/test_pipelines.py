@@ -84,7 +84,7 @@ def test_the_job_that_comments_has_no_account() -> None:
     assert "oidc" not in comment
 
 
-def test_rules_of_approval_decide_who_is_asked(make_repo: MakeRepo) -> None:
+def test_rules_of_approval_decide_who_must_approve(make_repo: MakeRepo) -> None:
     text = "environments: {dev: {}, staging: {approved_by: merge}, prod: {approved_by: manifest}}\n"
     config = load(make_repo({"infra.yaml": text}).root).config
     names = ("dev", "staging", "prod")

@@ -35,7 +35,7 @@ def facts_of(files: Mapping[str, str], url: str | None = None) -> RepositoryFact
     return read_facts(source_of(memory_tree(files), Config()), url)
 
 
-def test_only_what_differs_is_written_and_each_line_says_why() -> None:
+def test_only_what_differs_is_written_and_each_line_states_why() -> None:
     text = render_settings(InitRequest(None, None, layout_of(ENVIRONMENTS)))
     assert text == (
         "# `infra schema` prints every key, docs/configuration.md explains them.\n"
@@ -56,7 +56,7 @@ def test_with_workflows_the_last_environment_is_applied_by_them() -> None:
     assert (config.terraform.version, config.terraform.install) == ("1.9.8", "setup")
 
 
-def test_what_is_left_open_is_said_and_not_made_up() -> None:
+def test_what_is_left_open_is_reported_and_not_invented() -> None:
     files = {
         **{f"envs/{name}/a/main.tf": GCS for name in ("dev", "blue")},
         "tools/main.tf": OWN,

@@ -39,7 +39,7 @@ def end() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_what_ends_at_once_is_not_told(messages: list[str]) -> None:
+def test_what_ends_at_once_is_not_reported(messages: list[str]) -> None:
     assert BucketOperation(READ, 120, WaitNotices()).run(lambda: 7) == 7
     assert messages == []
 
@@ -52,7 +52,7 @@ def test_an_error_comes_back_as_it_was() -> None:
         BucketOperation(READ, 120, WaitNotices()).run(work)
 
 
-def test_a_wait_is_told_and_ends_by_the_deadline(messages: list[str], end: threading.Event) -> None:
+def test_a_wait_is_reported_and_ends_by_the_deadline(messages: list[str], end: threading.Event) -> None:
     waiting = WaitingClock()
     operation = BucketOperation(READ, 30, WaitNotices(waiting.clock()))
     operation.failure = "status 503"
@@ -152,7 +152,7 @@ def test_sizes_are_for_people(size: int, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_many_that_wait_for_one_bucket_are_not_told_at_once(messages: list[str]) -> None:
+def test_many_that_wait_for_one_bucket_do_not_retry_at_once(messages: list[str]) -> None:
     seconds = [0.0]
     notices = WaitNotices(Clock(now=lambda: seconds[0]))
     assert notices.notify("a")

@@ -56,7 +56,7 @@ def test_two_checks_at_once_do_not_overwrite_each_other(log: DriftLog) -> None:
         log.save(RECORD)
 
 
-def test_the_past_is_kept_so_far_and_counted_beyond(log: DriftLog) -> None:
+def test_the_history_is_saved_up_to_a_limit_and_counted_beyond(log: DriftLog) -> None:
     past = tuple(Episode(f"{1000 + year}-01-01T00:00:00Z") for year in range(EPISODES + 7))
     save = log.save(replace(RECORD, past=past))
     assert (len(save.past), save.forgotten) == (EPISODES, 7)

@@ -48,7 +48,7 @@ def test_an_object_is_written_once_and_read_by_its_run(folder: Folder) -> None:
     assert objects.of_run(12, "b" * 40, "77-1") == {}
 
 
-def test_an_environment_that_is_a_stack_is_told_from_one_of_its_name(folder: Folder) -> None:
+def test_an_environment_that_is_a_stack_is_distinguished_from_one_of_its_name(folder: Folder) -> None:
     objects = PlanObjects(folder, "prod", "prod")
     for stack in ("prod", "prod/prod", "prod/prod/prod"):
         objects.create(1, HEAD, stack, "1-1", stack.encode())

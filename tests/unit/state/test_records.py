@@ -35,7 +35,7 @@ ENTRY = LedgerEntry(
     result="applied",
     serial=4,
     operation=OPERATION,
-    break_glass="night",
+    break_glass="alert 4711",
 )
 RUN = RunRecord(
     "R1", "apply", "local", "c1", "ada", "2026", 1.5, {"dev/net": StackRecord("applied", {"create": 1})}
@@ -76,7 +76,7 @@ def test_a_newer_version_is_refused_with_advice(decode: object) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 1}', b'{"version": "1"}', b"\xff"])
-def test_what_is_no_entry_is_told(data: bytes) -> None:
+def test_what_is_no_entry_is_reported(data: bytes) -> None:
     with pytest.raises(StateError, match="is not a ledger object"):
         decode_entry(data, "x")
 
@@ -105,7 +105,7 @@ def test_what_is_unfinished(entry: LedgerEntry, unfinished: bool) -> None:
     assert entry.is_unfinished is unfinished
 
 
-def test_a_commit_with_changes_of_its_own_is_told_apart() -> None:
+def test_a_commit_with_changes_of_its_own_is_distinguished() -> None:
     recorded = f"{'c' * 40}+uncommitted"
     assert (base_commit(recorded), base_commit("c" * 40)) == ("c" * 40, "c" * 40)
     assert (short_commit(recorded), short_commit("c" * 40)) == ("cccccccccc+uncommitted", "cccccccccc")

@@ -65,7 +65,7 @@ def test_files_change_their_generation_with_their_content(tmp_path: Path) -> Non
     assert second.data == b"two"
 
 
-def test_a_local_lock_says_who_holds_it(tmp_path: Path) -> None:
+def test_a_local_lock_names_its_holder(tmp_path: Path) -> None:
     location = Location.parse(str(tmp_path / "terraform.tfstate"))
     assert read_lock(Files(), location) is None
     Path(location.lock_name).write_text(

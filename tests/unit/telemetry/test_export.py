@@ -100,7 +100,7 @@ def test_what_the_parent_does_not_sample_is_not_sent(monkeypatch: pytest.MonkeyP
     assert collector.spans == {}
 
 
-def test_a_collector_that_refuses_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collector_that_refuses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with Collector(status=400) as collector:
         problem = _send(monkeypatch, collector.url)
     assert problem == "The collector did not take the traces and metrics and logs of this run."
@@ -136,7 +136,7 @@ def test_where_nobody_listens_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -
     assert "not sent within 0.2 s" in problem or "did not take the traces" in problem
 
 
-def test_another_protocol_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_protocol_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {ENDPOINT: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     assert "not grpc" in export(RUN, OWN, None, environ, "1")
     assert export(RUN, OWN, None, {}, "1") == ""

@@ -59,7 +59,7 @@ def test_a_program_that_is_not_what_it_is_called_is_refused() -> None:
         binaries.choose([Constraint("= 1.9.8", "x")], Path("/repo"))
 
 
-def test_a_version_manager_is_asked_in_the_folder(tmp_path: Path) -> None:
+def test_a_version_manager_is_queried_in_the_folder(tmp_path: Path) -> None:
     script = tmp_path / "terraform"
     script.write_text("#!/bin/sh\n")
     manager = Binary((str(script),), "1.11.4", "terraform", "PATH", script)

@@ -60,7 +60,7 @@ def test_the_javascript_wrapper_is_passed_by(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("output", "code"), [("hello", 0), ("Terraform v1.11.4", 1), ("", 127)])
-def test_what_is_not_terraform_is_told(tmp_path: Path, output: str, code: int) -> None:
+def test_what_is_not_terraform_is_reported(tmp_path: Path, output: str, code: int) -> None:
     program(tmp_path / "bin" / "terraform", output, code)
     with pytest.raises(BinaryError, match="does not behave as Terraform"):
         find(None, tmp_path / "bin", cache=tmp_path / "c")
@@ -84,14 +84,14 @@ def test_a_program_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert "terraform.binary" in raised.value.advice
 
 
-def test_a_script_is_asked_each_time_since_it_may_be_a_version_manager(tmp_path: Path) -> None:
+def test_a_script_is_queried_each_time_since_it_may_be_a_version_manager(tmp_path: Path) -> None:
     terraform = program(tmp_path / "bin" / "terraform")
     for _ in range(2):
         find(None, tmp_path / "bin", cache=tmp_path / "c")
     assert Path(f"{terraform}.asked").read_text() == "x\nx\n"
 
 
-def test_a_real_binary_is_asked_once(
+def test_a_real_binary_is_queried_once(
     terraform_argv: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = find(terraform_argv[0], cache=tmp_path)
@@ -113,7 +113,7 @@ def test_without_any_the_embedded_one_is_used(
     assert os.access(binary.path, os.X_OK)
 
 
-def test_without_the_embedded_wheel_the_advice_says_what_to_install(
+def test_without_the_embedded_wheel_the_advice_states_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "find_library", lambda: None)
@@ -122,7 +122,7 @@ def test_without_the_embedded_wheel_the_advice_says_what_to_install(
     assert "infra-orchestrator[embedded]" in raised.value.advice
 
 
-def test_version_checks_name_the_place() -> None:
+def test_version_checks_name_the_location() -> None:
     binary = Binary(("tf",), "1.11.4", "terraform", "PATH", Path("/bin/tf"))
     check_version(binary, ">= 1.11", "infra.yaml")
     with pytest.raises(BinaryError, match=r"modules/a asks for Terraform ~> 1.12, and /bin/tf is 1.11.4"):

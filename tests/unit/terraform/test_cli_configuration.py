@@ -40,7 +40,7 @@ def test_ci_gets_direct_alone_whatever_the_machine_has(checkout: Path, rc: Path,
     )
 
 
-def test_mirrors_of_trunk_take_the_place_of_the_registries() -> None:
+def test_mirrors_of_trunk_replace_the_registries() -> None:
     text = render_cli_configuration(
         ProviderInstallation(("/opt/m",), ("https://m.example.com/p/",), direct=False)
     )
@@ -60,7 +60,7 @@ def test_a_mirror_in_the_checkout_is_refused(checkout: Path, tmp_path: Path) -> 
             choose_cli_configuration({}, settings, checkout, in_ci=True)
 
 
-def test_the_environments_file_counts_in_ci_only_if_trunk_says_so(checkout: Path, rc: Path) -> None:
+def test_the_environments_file_counts_in_ci_only_if_trunk_allows_it(checkout: Path, rc: Path) -> None:
     environ = {"TF_CLI_CONFIG_FILE": str(rc)}
     settings = TerraformSettings(cli_config="environment")
     assert choose_cli_configuration(environ, settings, checkout, in_ci=True) == CliConfiguration(file=rc)

@@ -30,7 +30,7 @@ def variables(base: dict[str, str], **options: object) -> dict[str, str]:
         *("TF_VAR_region", "TF_TOKEN_app_terraform_io", "TF_ENCRYPTION", "GOMAXPROCS"),
     ],
 )
-def test_what_terraform_and_google_need_is_kept(name: str) -> None:
+def test_what_terraform_and_google_need_is_preserved(name: str) -> None:
     assert variables({name: "v"}) == {name: "v"}
     assert dropped_names({name: "v"}) == ()
 
@@ -48,7 +48,7 @@ def test_what_is_not_terraforms_business_stays_here(name: str) -> None:
     assert variables({name: "v"}) == {}
 
 
-def test_what_is_dropped_is_told() -> None:
+def test_what_is_dropped_is_reported() -> None:
     base = {"PATH": "/bin", "TF_LOG": "trace", "DD_API_KEY": "k", "TF_CLI_CONFIG_FILE": "/gone"}
     assert dropped_names(base, exists=lambda path: False) == ("DD_API_KEY", "TF_CLI_CONFIG_FILE", "TF_LOG")
     assert dropped_names(base, passed=["DD_*"], exists=lambda path: True) == ("TF_LOG",)
@@ -88,12 +88,12 @@ def test_a_cli_configuration_must_exist(path: str, stays: bool) -> None:
     assert missing_cli_config(base, lambda p: p == "/there") == (None if stays else path)
 
 
-def test_automation_is_always_told_and_extra_wins() -> None:
+def test_automation_is_always_set_and_extra_wins() -> None:
     child = child_environment({"TF_INPUT": "1", "CHECKPOINT_DISABLE": "0"}, extra={"TF_INPUT": "x"})
     assert (child["TF_IN_AUTOMATION"], child["CHECKPOINT_DISABLE"], child["TF_INPUT"]) == ("1", "1", "x")
 
 
-def test_opentofu_checks_signatures_whatever_the_job_says() -> None:
+def test_opentofu_checks_signatures_whatever_the_job_sets() -> None:
     """Otherwise it installs a package whose signing key it does not know."""
     name = "OPENTOFU_ENFORCE_GPG_VALIDATION"
     assert child_environment({name: "false"}, passed=[name])[name] == "true"

@@ -36,7 +36,7 @@ LINES = [
 ]
 
 
-def test_a_journal_cut_short_tells_what_is_known() -> None:
+def test_a_journal_cut_short_reports_what_is_known() -> None:
     journal = read_journal([*LINES, b'{"type":"apply_comp'])
     assert [(applied.address, applied.id_value) for applied in journal.finished] == [("a.one", "i-1")]
     assert journal.failed == ["a.two"]
@@ -46,7 +46,7 @@ def test_a_journal_cut_short_tells_what_is_known() -> None:
     assert journal.outputs is None
 
 
-def test_what_is_said_again_and_again_is_told_once() -> None:
+def test_what_is_repeated_is_reported_once() -> None:
     halted = {"severity": "error", "summary": "execution halted", "detail": ""}
     other = {**halted, "detail": "for another reason"}
     lines = [
@@ -83,11 +83,11 @@ def test_strange_lines_are_passed_over(line: bytes) -> None:
         (b'{"type":"apply_', None),
     ],
 )
-def test_events_are_told_without_values(line: bytes, text: str | None) -> None:
+def test_events_are_reported_without_values(line: bytes, text: str | None) -> None:
     assert event_text(line) == text
 
 
-def test_a_diagnostic_keeps_its_place_and_code() -> None:
+def test_a_diagnostic_keeps_its_location_and_code() -> None:
     diagnostic = diagnostic_from_json(
         {
             "severity": "error",
@@ -133,7 +133,7 @@ def test_text_becomes_diagnostics_without_their_frame() -> None:
     assert first.summary not in first.detail
 
 
-def test_text_is_kept_whole() -> None:
+def test_text_is_preserved() -> None:
     text = """starting
 
 Warning: Old thing
@@ -183,7 +183,7 @@ def test_text_without_a_diagnostic_is_one() -> None:
         (FAILED, False),
     ],
 )
-def test_when_init_is_asked_for(text: str, required: bool) -> None:
+def test_when_init_is_requested(text: str, required: bool) -> None:
     assert init_required(text) is required
 
 

@@ -100,7 +100,7 @@ def test_a_package_of_a_mirror_that_is_gone_is_not_offered(tmp_path: Path) -> No
         ('resource "google_x" "a" {}\n', 'data "aws_y" "b" {}\n', False),
     ],
 )
-def test_sets_of_providers_are_told_apart(tmp_path: Path, first: str, second: str, same: bool) -> None:
+def test_sets_of_providers_are_distinguished(tmp_path: Path, first: str, second: str, same: bool) -> None:
     signatures = []
     for name, text in (("a", first), ("b", second)):
         (tmp_path / name).mkdir()

@@ -31,7 +31,7 @@ PROGRESS = (
         )
     ),
 )
-def test_a_line_of_progress_says_what_is_done_and_to_what(line: bytes, text: str | None) -> None:
+def test_a_line_of_progress_names_the_action_and_the_resource(line: bytes, text: str | None) -> None:
     assert progress_text(line) == text
 
 

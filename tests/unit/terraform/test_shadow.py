@@ -54,7 +54,7 @@ def test_work_of_others_is_left_out(repo: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "s" / ".infra").exists()
 
 
-def test_the_lock_file_is_copied_and_kept_until_the_real_one_changes(repo: Path, tmp_path: Path) -> None:
+def test_the_lock_file_is_copied_and_stays_until_the_original_changes(repo: Path, tmp_path: Path) -> None:
     root = make_shadow(repo, ROOT, tmp_path / "s", {})
     lock = root / LOCK_FILE
     assert not lock.is_symlink()
@@ -84,7 +84,7 @@ def test_a_change_in_the_checkout_shows(repo: Path, tmp_path: Path) -> None:
     assert (tmp_path / "s" / "infra" / "other").is_dir()
 
 
-def test_a_file_in_the_place_of_an_override_is_not_written_through(repo: Path, tmp_path: Path) -> None:
+def test_a_file_instead_of_an_override_is_not_written_through(repo: Path, tmp_path: Path) -> None:
     (repo / ROOT / "override.tf").write_text("theirs")
     make_shadow(repo, ROOT, tmp_path / "s", {})
     root = make_shadow(repo, ROOT, tmp_path / "s", {"override.tf": "ours"})

@@ -78,7 +78,7 @@ def test_foreign_and_torn_lines_count_for_nothing() -> None:
     assert read_testing([b"", b"Warning: x", b'"text"', run("complete", status="pass")[:-9]]).runs == []
 
 
-def test_progress_tells_what_runs() -> None:
+def test_progress_reports_what_runs() -> None:
     assert event_text(run("starting")) == "tests/a.tftest.hcl: one"
     assert event_text(run("complete", status="pass")) == ""
     assert event_text(b"{}") == ""

@@ -47,7 +47,7 @@ def test_what_is_not_a_constraint(constraint: str) -> None:
         satisfies("1.11.4", constraint)
 
 
-def test_versions_are_ordered_as_semver_says() -> None:
+def test_versions_are_ordered_as_in_semver() -> None:
     texts = ["1.2.0-alpha", "1.2.0-alpha.1", "1.2.0-alpha.beta", "1.2.0-beta.2", "1.2.0-beta.11"]
     texts += ["1.2.0-rc1", "1.2.0", "1.2.1", "1.10.0"]
     mixed = random.Random(7).sample(texts, len(texts))

@@ -63,13 +63,13 @@ def test_options_give_all_names(project: Project) -> None:
     assert not names.is_complete
 
 
-def test_without_a_terminal_nothing_is_asked(project: Project) -> None:
+def test_without_a_terminal_no_question_is_put(project: Project) -> None:
     names, _ = ask(project)
     assert (names.project, names.admins, names.projects) == ("", (), {"dev": "", "prod": ""})
     assert (names.region, names.location) == ("europe-west1", "EU")
 
 
-def test_on_a_terminal_each_name_is_asked_for_once(project: Project) -> None:
+def test_on_a_terminal_each_name_is_requested_once(project: Project) -> None:
     answers = "acme-infra\n\nUS\nNobody\ngroup:a@acme.example, user:b@acme.example\nacme-dev\nacme-prod\n"
     names, err = ask(project, answers)
     assert (names.project, names.region, names.location) == ("acme-infra", "europe-west1", "US")
@@ -85,7 +85,7 @@ def test_a_terminal_that_ends_is_no_answer(project: Project) -> None:
         ask(project, "acme-infra\n")
 
 
-def test_a_bucket_of_its_own_is_asked_for_where_infra_yaml_names_none(make_repo: MakeRepo) -> None:
+def test_init_requires_a_bucket_where_infra_yaml_names_none(make_repo: MakeRepo) -> None:
     config = "backend: {gcs: {bucket: 'acme-{environment}'}}\n"
     checkout = load(make_repo({"infra.yaml": config, "infra/envs/dev/a/main.tf": ""}).root)
     options = {**ALL, "projects": ("dev=acme-dev",)}

@@ -36,7 +36,7 @@ def choose(files: Mapping[str, str], *answers: str, questions: list[str] | None 
     )
 
 
-def test_what_the_files_say_is_not_asked() -> None:
+def test_what_the_files_set_is_not_requested() -> None:
     questions: list[str] = []
     files = {f"envs/{name}/a/main.tf": OWN for name in ("dev", "prod")}
     assert choose(files, questions=questions).environments == ("dev", "prod")
@@ -70,7 +70,7 @@ def test_no_choice_is_an_error(answer: str) -> None:
         choose(TWO, answer, questions=[])
 
 
-def test_the_order_is_asked_where_it_is_not_usual() -> None:
+def test_the_order_is_queried_where_it_is_not_usual() -> None:
     questions: list[str] = []
     layout = choose(SHARED, "shared dev prod", questions=questions)
     assert list(layout.config.environments) == ["shared", "dev", "prod"]
@@ -81,7 +81,7 @@ def test_the_order_is_asked_where_it_is_not_usual() -> None:
         choose(SHARED, "dev staging", questions=questions)
 
 
-def test_the_bucket_is_asked_where_nothing_names_it() -> None:
+def test_the_bucket_is_queried_where_nothing_names_it() -> None:
     files = {f"envs/{name}/a/main.tf": GCS for name in ("dev", "prod")}
     questions: list[str] = []
     assert choose(files, "acme-state", questions=questions).lacking == ()

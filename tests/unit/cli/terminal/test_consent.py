@@ -145,7 +145,7 @@ def test_a_change_of_a_state_needs_a_yes_and_the_name_of_a_protected_environment
         confirm_change(app, context, stack, "move a state", "Move it?", answers)
 
 
-def test_a_missing_name_is_said_before_anything_is_planned() -> None:
+def test_a_missing_name_is_reported_before_anything_is_planned() -> None:
     asked_consent = consent(confirmed=("staging",))
     asked_consent.before_plan(["staging", "prod"])
     assert "Without `--confirm prod` no change is applied there" in asked_consent.app.stderr.getvalue()  # type: ignore[attr-defined]

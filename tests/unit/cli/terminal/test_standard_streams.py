@@ -101,7 +101,7 @@ def test_a_command_keeps_its_exit_code_unless_its_result_is_lost(
     assert bool(err.getvalue()) is bool(text)
 
 
-def test_a_closed_standard_output_is_told_only_where_something_was_to_be_written() -> None:
+def test_a_closed_standard_output_is_reported_only_where_something_was_to_be_written() -> None:
     err = io.StringIO()
     out = standard_stream(io.StringIO(), is_closed=True)
     assert main.run(["version"], App(os.environ, io.StringIO(), out, err)) == Exit.ERROR

@@ -123,7 +123,7 @@ def test_a_portal_is_published_only_where_it_is_private(host: PortalHost, check:
 @pytest.mark.parametrize(("host", "good"), [("gcs", "enforced"), ("pages", "false"), ("artifact", "true")])
 @pytest.mark.parametrize("answer", ["enforced", "inherited", "true", "false", "null", ""])
 @pytest.mark.parametrize("code", [0, 1])
-def test_what_is_not_said_to_be_private_is_refused(
+def test_what_is_not_marked_as_private_is_refused(
     tmp_path: Path, host: PortalHost, good: str, answer: str, code: int
 ) -> None:
     """The step itself, with a program that answers."""

@@ -90,7 +90,7 @@ def test_a_list_without_an_end_is_an_error(answers: ScriptedClient, name: str, l
         answers.call(name, 200, json.dumps(CALLS[name][1]).encode(), link)
 
 
-def test_who_pushed_is_not_told_by_a_list_without_an_end(answers: ScriptedClient) -> None:
+def test_who_pushed_is_not_decided_by_an_incomplete_list(answers: ScriptedClient) -> None:
     with pytest.raises(ForgeError, match="does not end"):
         answers.call("branch moves", 200, json.dumps(CALLS["branch moves"][1]).encode(), LINKS[2])
 

@@ -69,7 +69,7 @@ def test_a_pull_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("repository", [{"full_name": "mallory/infra"}, None, {}])
-def test_a_fork_is_told_by_its_repository(tmp_path: Path, repository: Any) -> None:
+def test_a_fork_is_identified_by_its_repository(tmp_path: Path, repository: Any) -> None:
     pull = {**PULL, "head": {**PULL["head"], "repo": repository}}  # type: ignore[dict-item]
     event = read(tmp_path, "pull_request", {"pull_request": pull})
     assert event
@@ -108,7 +108,7 @@ def test_a_merge_group_names_its_pull_request(tmp_path: Path) -> None:
     assert event.is_reviewed
 
 
-def test_a_plan_that_was_asked_for_names_head_and_pull_request(tmp_path: Path) -> None:
+def test_a_plan_that_was_requested_names_head_and_pull_request(tmp_path: Path) -> None:
     content = read(tmp_path, "workflow_dispatch", {"inputs": {"pull_request": "7", "head": HEAD}})
     assert content
     assert (content.pull_request, content.head, content.is_reviewed) == (7, HEAD, True)

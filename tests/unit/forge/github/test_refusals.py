@@ -77,7 +77,7 @@ INTEGRATION = "Resource not accessible by integration"
         (RequestFailure(503, ""), "is in trouble, status 503.", "githubstatus.com"),
     ],
 )
-def test_a_refusal_says_what_to_do(failure: RequestFailure, message: str, advice: str) -> None:
+def test_a_refusal_states_what_to_do(failure: RequestFailure, message: str, advice: str) -> None:
     error = build_error(failure, "post the check infra/dev", "checks: write", "acme/infra")
     assert error.status == failure.status
     assert error.message.startswith("Cannot post the check infra/dev in acme/infra: ")

@@ -93,7 +93,7 @@ def test_what_an_environment_has_besides_stays() -> None:
     }
 
 
-def test_trunk_is_let_in_before_others_are_kept_out() -> None:
+def test_trunk_is_admitted_before_others_are_excluded() -> None:
     state = with_environment("dev", has_policies=True, policies=((1, "*"), (2, "release")))
     assert [(request.method, request.path) for request in requests(state)] == [
         ("POST", "/environments/dev/deployment-branch-policies"),

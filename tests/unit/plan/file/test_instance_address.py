@@ -28,7 +28,7 @@ def test_addresses_are_sorted_as_terraform_sorts_them() -> None:
     assert sorted(set(addresses), key=lambda text: parse_address(text).order) == addresses
 
 
-def test_a_key_is_what_it_says() -> None:
+def test_a_key_has_the_type_that_it_names() -> None:
     key = parse_address(r'a.b["x.\"y\"[0] $${é\u00e9\n"]').key
     assert key == (2, 0, 'x."y"[0] ${éé\n')
 

@@ -76,6 +76,6 @@ def test_a_host_that_does_not_answer_lets_nothing_pass() -> None:
         complete(DISPATCH, None)
 
 
-def test_the_event_of_a_pull_request_says_all_itself() -> None:
+def test_the_event_of_a_pull_request_is_complete() -> None:
     event = replace(DISPATCH, kind="pull_request", title="Mine")
     assert complete(event, None) is event

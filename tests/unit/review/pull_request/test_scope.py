@@ -14,9 +14,7 @@ NOTE = "masking of infra.yaml changes: what it hides more is hidden in this plan
 @pytest.mark.parametrize(
     ("after", "note"), [("masking: {names: [member]}\n", True), ("masking: {}\n# The same.\n", False)]
 )
-def test_reviewers_are_told_that_a_pull_request_hides_more(
-    make_repo: MakeRepo, after: str, note: bool
-) -> None:
+def test_reviewers_see_that_a_pull_request_hides_more(make_repo: MakeRepo, after: str, note: bool) -> None:
     repo = make_repo({"infra.yaml": "masking: {}\n", "infra/envs/dev/a/main.tf": "# x\n"})
     repo.git("checkout", "-q", "-b", "work")
     repo.commit({"infra.yaml": after}, "Masking")

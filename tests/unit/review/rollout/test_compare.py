@@ -251,14 +251,14 @@ def test_a_repair_that_people_approved_needs_no_other_yes(make_repo: MakeRepo) -
     assert verdict_of(opened(make_repo), repaired(ASKS), APPROVED)[0] == "approved"
 
 
-def test_a_repair_in_place_of_what_was_approved_is_asked_about(make_repo: MakeRepo) -> None:
+def test_a_repair_instead_of_the_approved_plan_needs_confirmation(make_repo: MakeRepo) -> None:
     differs = Verdict("mismatch", (TIME,), reason="it differs")
     kind, reason, _ = verdict_of(opened(make_repo), repaired(ASKS), differs, gate=True)
     assert kind == "gate"
     assert "a state is pushed" in reason
 
 
-def test_a_safe_repair_is_judged_by_its_plan_alone(make_repo: MakeRepo) -> None:
+def test_a_safe_repair_is_checked_by_its_plan_alone(make_repo: MakeRepo) -> None:
     session = opened(make_repo)
     assert verdict_of(session, repaired(SAFE, UPDATE), FREE)[0] == "apply"
     differs = Verdict("mismatch", (TIME,), reason="it differs")

@@ -97,7 +97,7 @@ def test_an_interrupt_is_what_it_was() -> None:
     assert EnvironmentRun("dev", report, PENDING).exit_code == 130
 
 
-def test_a_landing_goes_through_a_file(tmp_path: Path) -> None:
+def test_a_rollout_goes_through_a_file(tmp_path: Path) -> None:
     verdicts = {"dev/a": Verdict("mismatch", (DIFFERENCE,), (3, 4), "it differs")}
     rollout_result = build_result(
         FACTS, make_run("mismatch", "applied", verdicts=verdicts, checks=FAILED, owners={"dev/b": (9,)})
@@ -113,7 +113,7 @@ def test_a_landing_goes_through_a_file(tmp_path: Path) -> None:
     assert other.reason == "dev comes before it and is not done"
 
 
-def test_an_environment_that_waits_is_told_only_where_something_is_pending() -> None:
+def test_an_environment_that_waits_is_reported_only_where_something_is_pending() -> None:
     waits = EnvironmentRun("prod", behind="dev")
     assert waits.state == "nothing"
     assert replace(waits, pending_unknown=True).state == "waiting"
@@ -140,7 +140,7 @@ def part(state: State, **results: Result) -> EnvironmentResult:
         ([part("nothing"), part("nothing")], "nothing"),
     ],
 )
-def test_parts_are_told_as_one(parts: list[EnvironmentResult], state: str) -> None:
+def test_parts_are_reported_together(parts: list[EnvironmentResult], state: str) -> None:
     other = build_result(FACTS, EnvironmentRun("dev"))
     results = join_results([*parts, other])
     assert [(result.environment, result.state) for result in results] == [("prod", state), ("dev", "nothing")]
@@ -165,13 +165,13 @@ def test_a_stack_that_went_through_has_no_differences_left() -> None:
         '{"version": 1, "kind": "apply", "result": {"environment": "dev", "stacks": []}}',
     ],
 )
-def test_what_is_no_landing_is_refused(tmp_path: Path, text: str) -> None:
+def test_what_is_not_a_rollout_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "apply-dev.json").write_text(text)
     with pytest.raises(UsageError):
         read_results([tmp_path])
 
 
-def test_a_job_that_dies_has_said_what_it_was_at(tmp_path: Path) -> None:
+def test_a_job_that_dies_has_reported_what_it_was_at(tmp_path: Path) -> None:
     write_result(tmp_path, build_interrupted_result(FACTS, replace(make_run(), report=None)))
     (result,) = read_results([tmp_path])
     assert (result.state, result.reason) == ("partial", INTERRUPTED)

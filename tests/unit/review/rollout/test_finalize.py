@@ -107,6 +107,6 @@ def test_a_record_that_is_there_is_only_completed(make_repo: MakeRepo) -> None:
     assert record.stacks["dev/a"].counts["create"] == 1
 
 
-def test_an_id_of_another_form_tells_no_time() -> None:
+def test_an_id_of_another_form_has_no_time() -> None:
     assert parse_start_time(RUN) == "2026-11-30T10:11:12Z"
     assert parse_start_time("R-1") == ""

@@ -63,7 +63,9 @@ LOOSE = "environments: {prod: {approved_by: merge, unapproved: gate}}\n"
         ("environments: {prod: {approved_by: merge, unapproved: gate, parallelism: 2}}\n", False),
     ],
 )
-def test_rules_that_a_commit_made_stricter_are_told(make_repo: MakeRepo, after: str, stricter: bool) -> None:
+def test_rules_that_a_commit_made_stricter_are_reported(
+    make_repo: MakeRepo, after: str, stricter: bool
+) -> None:
     repo = make_repo({**FILES, "infra.yaml": LOOSE})
     before = load(repo.root)
     assert find_stricter_rules(before, None) == {}
@@ -121,7 +123,7 @@ def test_the_plan_of_an_open_pull_request_announces_the_stricter_rules(make_repo
         {"policies/names.rego": "package main\n"},
     ],
 )
-def test_the_plan_of_an_open_pull_request_says_that_the_policy_changed(
+def test_the_plan_of_an_open_pull_request_states_that_the_policy_changed(
     make_repo: MakeRepo, tightened: dict[str, str]
 ) -> None:
     repo = make_repo({**FILES, "infra.yaml": LOOSE})

@@ -43,7 +43,7 @@ def test_what_each_state_is(state: str, event: str | None, severity: str | None)
     assert "prod/net: no quota" in each.details
 
 
-def test_an_interrupted_run_is_told_apart_from_a_failed_one() -> None:
+def test_an_interrupted_run_is_distinguished_from_a_failed_one() -> None:
     whole = make_result("partial", reason=INTERRUPTED)
     one_stack = make_result("partial", make_stack("prod/net", "interrupted"))
     for result in (whole, one_stack):

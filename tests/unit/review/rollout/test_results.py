@@ -118,7 +118,7 @@ def report(id_: str, result: Result, **more: Any) -> StackReport:
         (("interrupted", "aborted"), "partial", CANCELLED),
     ],
 )
-def test_what_a_cancelled_apply_finished_is_told_as_applied(
+def test_what_a_cancelled_apply_finished_is_reported_as_applied(
     tmp_path: Path, results: tuple[Result, Result], state: str, reason: str
 ) -> None:
     pending = {"prod/net": "", "prod/app": ""}
@@ -132,7 +132,7 @@ def test_what_a_cancelled_apply_finished_is_told_as_applied(
     assert tuple(stack.report.result for stack in rollout_result.stacks) == results
 
 
-def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None:
+def test_a_run_that_never_came_to_the_apply_is_reported(make_repo: MakeRepo) -> None:
     host = ForgeWithMergedPulls()
     published(host, make_repo, build_unapplied_result(FACTS, "prod", is_pending=True, requested_by=1))
     assert "the run was cancelled, or its gate was rejected, before anything was applied" in body(host)
@@ -140,7 +140,9 @@ def test_a_run_that_never_came_to_the_apply_is_told(make_repo: MakeRepo) -> None
     assert host.statuses == [("c", "failure")]
 
 
-def test_nothing_pending_any_more_corrects_what_was_told_and_tells_nobody_else(make_repo: MakeRepo) -> None:
+def test_when_nothing_is_pending_any_more_the_report_is_updated_and_nobody_else_notified(
+    make_repo: MakeRepo,
+) -> None:
     host = ForgeWithMergedPulls()
     nothing = build_unapplied_result(FACTS, "prod", is_pending=False, requested_by=1)
     published(host, make_repo, nothing)

@@ -146,7 +146,9 @@ def test_a_refusal_is_worded_as_google_words_it(server: GcsServer, call: Call) -
     assert "<Details>me@acme.example does not have storage.objects.get access" in xml
 
 
-def test_who_may_not_list_is_not_told_that_an_object_is_missing(server: GcsServer, call: Call) -> None:
+def test_without_the_right_to_list_a_missing_object_is_not_reported_as_missing(
+    server: GcsServer, call: Call
+) -> None:
     grant(server, "legacyObjectReader")
     assert call("GET", f"{O}/none", member=ME).status == 403
     grant(server, "objectViewer")
@@ -163,7 +165,7 @@ def test_copies_need_both_ends(server: GcsServer, call: Call) -> None:
     assert call("POST", f"{O}/a/copyTo/b/other/o/b", {}, member=ME).status == 403
 
 
-def test_permissions_can_be_asked_for(server: GcsServer, call: Call) -> None:
+def test_permissions_can_be_requested(server: GcsServer, call: Call) -> None:
     server.store.insert_managed_folder(BUCKET, "dev")
     grant(server, "objectViewer")
     grant(server, "objectUser", folder="dev")

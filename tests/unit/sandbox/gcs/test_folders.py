@@ -80,7 +80,7 @@ def test_a_policy_is_replaced_only_by_who_has_seen_it(server: GcsServer, call: C
     assert call("GET", path).json == new
 
 
-def test_conditions_are_kept_and_need_version_3(call: Call) -> None:
+def test_conditions_are_preserved_and_need_version_3(call: Call) -> None:
     binding = {**VIEWER, "condition": {"title": "t", "expression": "resource.name.startsWith('x')"}}
     refused = call("PUT", IAM, {"bindings": [binding], "version": 1})
     assert (refused.status, "at least 3" in refused.json["error"]["message"]) == (400, True)

@@ -116,7 +116,7 @@ def put(call: Call, path: str, data: bytes, content_range: str, **headers: str) 
     return call("PUT", path, data, {"Content-Range": content_range, **headers})
 
 
-def test_an_upload_in_pieces_that_is_asked_about_and_resumed(call: Call) -> None:
+def test_an_upload_in_pieces_is_queried_and_resumed(call: Call) -> None:
     path = start(call)
     data = bytes(range(256)) * 2048 + b"end"
     total = len(data)
@@ -231,7 +231,7 @@ def test_data_that_only_claims_to_be_gzip_is_served_as_it_is(server: GcsServer, 
     assert call("GET", f"/{BUCKET}/a").body == b"plain"
 
 
-def test_a_download_tells_what_it_is(server: GcsServer, call: Call) -> None:
+def test_a_download_reports_what_it_is(server: GcsServer, call: Call) -> None:
     stored = server.store.insert_object(
         BUCKET, "d/ü", b"hello", {"contentType": "text/plain", "metadata": {"né": "ü\r\nX-Evil: 1"}}
     )

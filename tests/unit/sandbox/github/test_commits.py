@@ -51,7 +51,9 @@ def test_a_check_by_the_api_is_in_the_first_suite_of_its_commit(github: ServedGi
     assert other["check_suite"]["id"] not in (first, second)
 
 
-def test_the_latest_check_of_a_name_hides_the_others_unless_asked(github: ServedGitHub, token: str) -> None:
+def test_the_latest_check_of_a_name_hides_the_others_unless_requested(
+    github: ServedGitHub, token: str
+) -> None:
     for conclusion in ("failure", "success"):
         github.ask(token, "POST", "/check-runs", check(github, conclusion=conclusion))
     github.ask(token, "POST", "/check-runs", check(github, name="other"))

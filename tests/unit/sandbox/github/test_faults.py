@@ -15,7 +15,9 @@ from tests.support.github import ServedGitHub
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 429, 500, 502, 503])
-def test_a_status_is_answered_as_often_as_said(github: ServedGitHub, token: str, status: int) -> None:
+def test_a_fault_status_is_answered_as_often_as_configured(
+    github: ServedGitHub, token: str, status: int
+) -> None:
     number = github.open_issue("One")
     github.fault("*/comments", method="POST", status=status, times=2, retry_after=3)
     path = f"/issues/{number}/comments"
@@ -28,7 +30,7 @@ def test_a_status_is_answered_as_often_as_said(github: ServedGitHub, token: str,
     assert github.ask(token, "GET", path)[0] == 200
 
 
-def test_the_secondary_limit_is_told_as_github_tells_it(github: ServedGitHub, token: str) -> None:
+def test_the_secondary_limit_has_the_text_of_github(github: ServedGitHub, token: str) -> None:
     github.fault(secondary=True)
 
     status, headers, answer = github.ask(token, "GET", "/issues")

@@ -97,7 +97,7 @@ def test_a_reaction_is_set_once(github: ServedGitHub, token: str) -> None:
     assert [(document["content"], document["user"]["login"]) for document in documents] == [("eyes", BOT)]
 
 
-def test_who_set_a_label_and_when_is_told(github: ServedGitHub, token: str) -> None:
+def test_who_set_a_label_and_when_is_reported(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.label(number, "allow-destroy", by="olga")

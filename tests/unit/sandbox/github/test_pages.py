@@ -15,7 +15,7 @@ def page(github: ServedGitHub, path: str) -> str:
     return str(text)
 
 
-def test_a_pull_request_tells_its_whole_story(github: ServedGitHub, token: str) -> None:
+def test_a_pull_request_shows_its_complete_history(github: ServedGitHub, token: str) -> None:
     head = github.commit("feature", {"a.tf": "1\n"}, "Add <a>")
     number = github.open("feature", "Give & take <b>", body="For @bert")
     comment = github.comment(number, "github-actions[bot]", "## Plan\n\n| a |\n|---|\n| b |\n")
@@ -79,7 +79,7 @@ def test_a_page_that_is_not_there(github: ServedGitHub, path: str) -> None:
     assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
-def test_a_client_of_the_api_is_told_in_json(github: ServedGitHub) -> None:
+def test_a_client_of_the_api_receives_errors_as_json(github: ServedGitHub) -> None:
     for path in ("/graphql", "/repositories/1", "/search/issues", "/acme/infra/pull/9"):
         for method in ("GET", "POST", "DELETE"):
             status, _, answer = github.ask("", method, f"/{path}", Authorization="")

@@ -8,7 +8,7 @@ from orchestrator.sandbox.github.errors import GitHubError
 from tests.support.github import ServedGitHub
 
 
-def test_head_and_test_merge_are_kept_as_references(github: ServedGitHub) -> None:
+def test_head_and_test_merge_are_fetched_as_references(github: ServedGitHub) -> None:
     head = github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     pull = github.pull(number).pull
@@ -36,7 +36,7 @@ def test_a_push_moves_the_head_and_the_test_merge(github: ServedGitHub, token: s
     assert answer["commits"] == 2
 
 
-def test_a_force_push_is_told(github: ServedGitHub) -> None:
+def test_a_force_push_is_reported(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     github.work.git("checkout", "-q", "--detach", "origin/main")
@@ -242,7 +242,7 @@ def test_a_review_keeps_the_head_it_was_given_on(github: ServedGitHub, token: st
     ] == [("APPROVED", head, "bert")]
 
 
-def test_files_tell_renames_and_deletions(github: ServedGitHub, token: str) -> None:
+def test_files_report_renames_and_deletions(github: ServedGitHub, token: str) -> None:
     github.commit("main", {"old.tf": "a = 1\nb = 2\nc = 3\n", "gone.tf": "gone\n"})
     github.commit(
         "feature", {"old.tf": None, "gone.tf": None, "new.tf": "a = 1\nb = 2\nc = 3\n", "x é.tf": "1\n"}
@@ -299,7 +299,7 @@ def test_title_body_and_base_change(github: ServedGitHub, token: str) -> None:
     assert commits[-1]["sha"] == head
 
 
-def test_the_repository_says_how_to_merge(github: ServedGitHub, token: str) -> None:
+def test_the_repository_decides_how_to_merge(github: ServedGitHub, token: str) -> None:
     github.commit("feature", {"a.tf": "1\n"})
     number = github.open("feature")
     with github.locked_repository as github_repository:

@@ -129,7 +129,7 @@ def test_another_attempt_starts_all_jobs_or_those_that_failed(repository: Any) -
     assert (first.attempt, first.jobs) == (3, [])
 
 
-def test_who_approved_a_run_is_told(served: ServedGitHub) -> None:
+def test_who_approved_a_run_is_reported(served: ServedGitHub) -> None:
     github = served
     with github.locked_repository as repository:
         first = run(repository)

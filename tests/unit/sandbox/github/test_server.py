@@ -35,7 +35,7 @@ def test_what_happened_is_there_after_a_restart(tmp_path: Path, github: ServedGi
     assert (tmp_path / "kept" / SAVED).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_broken_memory_is_told(tmp_path: Path) -> None:
+def test_a_broken_memory_is_reported(tmp_path: Path) -> None:
     (tmp_path / SAVED).write_text('{"last_id": 1, "users": {"ada": 5}}')
 
     with pytest.raises(SandboxError) as error:
@@ -53,7 +53,7 @@ def ask(
     return status, answer
 
 
-def test_the_sandbox_is_told_what_to_be_beside_the_api(github: ServedGitHub) -> None:
+def test_the_sandbox_is_configured_beside_the_api(github: ServedGitHub) -> None:
     github.commit("feature", {"a.tf": "1\n"}, "Add a")
     name = github.repository
     assert ask(github, "user", repository=name, login="carl", role="write") == (200, {"result": None})
@@ -91,7 +91,7 @@ def test_the_sandbox_is_told_what_to_be_beside_the_api(github: ServedGitHub) -> 
         ("fault", {"status": 418}, 400),
     ],
 )
-def test_what_it_cannot_be_told_is_refused(
+def test_an_unknown_request_is_refused(
     github: ServedGitHub, operation: str, arguments: dict[str, Any], status: int
 ) -> None:
     documents, answer = ask(github, operation, **arguments)
@@ -189,7 +189,7 @@ def test_events_are_as_a_job_gets_them(github: ServedGitHub) -> None:
 
 
 @pytest.mark.parametrize("kind", ["push", "schedule", "workflow_dispatch"])
-def test_an_event_before_the_first_push_says_what_to_push(tmp_path: Path, kind: str) -> None:
+def test_an_event_before_the_first_push_states_what_to_push(tmp_path: Path, kind: str) -> None:
     server = GitHubServer(os.environ, folder=tmp_path)
     server.add_repository("acme/new")
     server.start()

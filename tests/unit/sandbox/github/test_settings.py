@@ -35,7 +35,7 @@ def test_a_branch_is_made_once_and_deleted(github: ServedGitHub, token: str) -> 
     assert github.ask(token, "GET", "/branches/approve%2Fprod")[0] == 404
 
 
-def test_protection_is_told_to_admins(github: ServedGitHub, token: str) -> None:
+def test_protection_is_visible_to_admins(github: ServedGitHub, token: str) -> None:
     admin = github.token("olga")
     assert github.ask(admin, "GET", "/branches/main/protection")[0] == 404
 
@@ -80,7 +80,7 @@ def test_rules_in_force_are_those_of_active_rulesets(github: ServedGitHub, token
     assert github.ask(token, "GET", "/rulesets/3")[0] == 404
 
 
-def test_an_environment_tells_what_protects_it(github: ServedGitHub, token: str) -> None:
+def test_an_environment_reports_what_protects_it(github: ServedGitHub, token: str) -> None:
     github.environment("prod")
     github.environment(
         "prod-approval", reviewers=["olga"], prevent_self_review=True, branches=["main"], wait_minutes=5
@@ -101,7 +101,7 @@ def test_an_environment_tells_what_protects_it(github: ServedGitHub, token: str)
     assert github.ask(token, "GET", "/environments/dev")[0] == 404
 
 
-def test_a_workflow_that_is_asked_for_is_written_down(github: ServedGitHub, token: str) -> None:
+def test_a_workflow_that_is_requested_is_written_down(github: ServedGitHub, token: str) -> None:
     github.commit("main", {".github/workflows/infra-apply.yml": "on: workflow_dispatch\n"})
     called = threading.Event()
     # What the hook starts may ask us something while the request still waits.
@@ -157,7 +157,7 @@ def test_settings_of_actions_are_as_set(github: ServedGitHub) -> None:
     assert github.ask(admin, "GET", private)[0] == 404
 
 
-def test_owners_who_may_not_write_are_told(github: ServedGitHub, token: str) -> None:
+def test_owners_who_may_not_write_are_reported(github: ServedGitHub, token: str) -> None:
     assert github.ask(token, "GET", "/codeowners/errors?ref=main")[0] == 404
     github.commit("main", {".github/CODEOWNERS": "# ours\n* @ada @acme/team\n/prod @rita @gone\n"})
 
@@ -166,7 +166,7 @@ def test_owners_who_may_not_write_are_told(github: ServedGitHub, token: str) -> 
     assert [(error["line"], error["column"]) for error in answer["errors"]] == [(3, 7), (3, 13)]
 
 
-def test_a_commit_is_told_with_its_size(github: ServedGitHub, token: str) -> None:
+def test_a_commit_is_reported_with_its_size(github: ServedGitHub, token: str) -> None:
     commit = github.commit("main", {"a.tf": "1\n2\n"}, "Add a\n\nWith reasons.")
 
     _, _, answer = github.ask(token, "GET", f"/commits/{commit}")

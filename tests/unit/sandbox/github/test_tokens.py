@@ -32,7 +32,7 @@ BODY = {"body": "Text"}
         ({}, "GET", "//rate_limit", None, 200),
     ],
 )
-def test_a_workflow_may_do_what_its_permissions_say(
+def test_a_workflow_may_do_what_its_permissions_allow(
     github: ServedGitHub, permissions: dict[str, str], method: str, path: str, body: object, status: int
 ) -> None:
     github.open_issue("One")
@@ -58,7 +58,7 @@ def test_a_workflow_may_do_what_its_permissions_say(
         ("admin", "GET", "//user", None, 200),
     ],
 )
-def test_a_person_may_do_what_the_role_says(
+def test_a_person_may_do_what_the_role_allows(
     github: ServedGitHub, role: str, method: str, path: str, body: object, status: int
 ) -> None:
     github.open_issue("One")
@@ -83,7 +83,7 @@ def test_nobody_knows_a_strange_token(github: ServedGitHub, header: str) -> None
         ("nemo", "none", "none"),
     ],
 )
-def test_a_role_is_told_as_github_tells_it(
+def test_a_role_has_the_name_that_github_uses(
     github: ServedGitHub, login: str, permission: str, role: str
 ) -> None:
     github.user(login, role)

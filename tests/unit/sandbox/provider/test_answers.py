@@ -135,7 +135,7 @@ def test_policies_are_written_in_one_order() -> None:
     assert policy_data({}) == "{}"
 
 
-def test_places_come_from_the_parent_then_from_the_provider() -> None:
+def test_locations_come_from_the_parent_then_from_the_provider() -> None:
     session = ProviderInstance(locations={"project": "p", "region": "r"})
     path = "projects/other/regions/there/subnetworks/s"
     assert session.location("project", path) == "other"

@@ -89,7 +89,7 @@ def test_blocks_of_an_unknown_number_stay_unknown() -> None:
     assert complete(block("list"), state(b=UNKNOWN), None, NOTHING)["b"] == UNKNOWN
 
 
-def test_kept_blocks_stay_when_nobody_sets_them() -> None:
+def test_existing_blocks_stay_when_nobody_sets_them() -> None:
     prior = state(id="1", b=[{"key": "a", "made": "x"}])
     assert complete(block("list"), state(id="1"), prior, frozenset({"b"}))["b"] == prior["b"]
     assert complete(block("list"), state(id="1"), prior, NOTHING)["b"] == []

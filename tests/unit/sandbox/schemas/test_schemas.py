@@ -60,7 +60,7 @@ def test_the_wire_form_is_what_was_recorded() -> None:
     assert (nesting["schema_settings"].max_items, nesting["timeouts"].nesting) == (1, 1)
 
 
-def test_recordings_are_kept_one_a_provider_and_hide_the_packages(tmp_path: Path) -> None:
+def test_recordings_are_saved_one_a_provider_and_hide_the_packages(tmp_path: Path) -> None:
     raw = {"resource_schemas": {"google_only": {"version": 0, "block": {}}}}
     written = record_schemas(document(hashicorp__google=raw, acme__x={"provider": {}}), tmp_path)
     assert [path.name for path in written] == [

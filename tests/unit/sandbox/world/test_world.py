@@ -126,7 +126,7 @@ def test_a_spoilt_file_is_named(world: World, text: str) -> None:
     assert caught.value.advice
 
 
-def test_faults_strike_as_often_as_they_are_told(world: World) -> None:
+def test_faults_strike_as_often_as_configured(world: World) -> None:
     world.break_("google_run", "update", "no", times=2)
     world.break_("*/events", "any", "never")
     struck = [world.faults.strike("google_run", API, "update") for _ in range(3)]
@@ -212,7 +212,7 @@ def test_an_element_may_be_added_at_the_end() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.text(min_size=1, max_size=400))
-def test_any_id_can_be_kept_and_found(tmp_path: Path, name: str) -> None:
+def test_any_id_can_be_stored_and_read_again(tmp_path: Path, name: str) -> None:
     world = World(tmp_path)
     if world.find("google_any", name) is None:
         try:

@@ -44,7 +44,7 @@ def test_the_workflows_that_ship_are_fine() -> None:
     assert (check.status, check.message) == ("ok", "10 files, nothing to say")
 
 
-def test_missing_workflows_are_told() -> None:
+def test_missing_workflows_are_reported() -> None:
     for name in ("infra-apply.yml", "infra-attest.yml", "infra-plan-prod.yml", "infra-drift-dev.yml"):
         there = [workflow for workflow in shipped() if workflow.name != name]
         (check,) = check_workflows(there, "acme/infra", TARGET.environments)
@@ -56,7 +56,7 @@ def test_missing_workflows_are_told() -> None:
     assert check.status == "ok"
 
 
-def test_workflows_whose_plans_are_attested_by_nobody_are_told() -> None:
+def test_workflows_whose_plans_are_attested_by_nobody_are_reported() -> None:
     old = "on: pull_request\npermissions: {}\njobs: {}\n"
     assert outcome(old, "infra-plan.yml") == [("error", "workflows", None)]
     assert outcome(old, "infra-plan-run.yml") == [("error", "workflows", None)]
@@ -125,7 +125,7 @@ def test_a_careful_workflow_is_fine() -> None:
         ),
     ],
 )
-def test_each_mistake_is_told_with_its_line(
+def test_each_mistake_is_reported_with_its_line(
     old: str, new: str, expected: tuple[str, str, int | None] | None
 ) -> None:
     changed = GOOD.replace(old, new, 1)
@@ -133,7 +133,7 @@ def test_each_mistake_is_told_with_its_line(
     assert outcome(changed) == ([expected] if expected else [])
 
 
-def test_nothing_said_about_permissions_anywhere() -> None:
+def test_no_permissions_declared_anywhere() -> None:
     silent = GOOD.replace("permissions: {}\n", "").replace("    permissions: {contents: read}\n", "")
     assert outcome(silent) == [("warning", "permissions", None)]
 
@@ -232,7 +232,7 @@ def test_the_plan_workflow_is_called_at_trunk() -> None:
 @pytest.mark.parametrize(
     "text", ["", "- a\n", "a: [", "a: &x\n  b: *x\n", "just words", "jobs: {a: 1, b: [x]}"]
 )
-def test_files_that_are_no_workflows_are_told_or_left(text: str) -> None:
+def test_files_that_are_no_workflows_are_reported_or_left(text: str) -> None:
     assert all(severity == "warning" for severity, _, _ in outcome(text))
 
 
@@ -288,7 +288,7 @@ def test_infra_is_installed_with_pins(
     assert outcome(INSTALL.replace(old, new, 1)) == expected
 
 
-def test_python_in_the_checkout_is_told() -> None:
+def test_python_in_the_checkout_is_reported() -> None:
     text = INSTALL.replace("working-directory: ${{ runner.temp }}\n        run", "run").replace(" -I", "", 1)
     assert outcome(text) == [("error", "install", 8)]
 

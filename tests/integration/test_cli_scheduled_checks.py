@@ -1,4 +1,4 @@
-"""`infra drift` night after night: what it may touch, when it must not speak, and what it remembers."""
+"""Scheduled checks of `infra drift`: what they may touch, when they are silent, and what they record."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def scheduled(
 ) -> Iterator[ScheduledChecks]:
     repo = make_steady_repo({"infra.yaml": CONFIG, MAIN: HEAD + topic(), ".gitignore": ".infra\n"})
     is_applied = request.node.get_closest_marker("applied") is not None
-    applied = worlds / "drift-nights" if is_applied else None
+    applied = worlds / "scheduled-checks" if is_applied else None
     with open_checks(repo, tmp_path / "gcs", *provider, request.node.name, applied=applied) as checks:
         yield checks
 
@@ -165,9 +165,7 @@ def test_what_cannot_be_checked_is_neither_clean_nor_drifted(scheduled: Schedule
 
 
 @pytest.mark.applied
-def test_a_state_put_back_to_an_older_version_is_said_to_be(
-    scheduled: ScheduledChecks, tmp_path: Path
-) -> None:
+def test_a_state_restored_to_an_older_version_is_reported(scheduled: ScheduledChecks, tmp_path: Path) -> None:
     old = scheduled.contents("dev/state/app")["dev/state/app/default.tfstate"]
     scheduled.repo.commit({MAIN: HEAD + topic("900s") + topic(name="more")})
     scheduled.apply()
@@ -287,7 +285,7 @@ def test_what_is_remembered_and_what_ended_it(scheduled: ScheduledChecks) -> Non
 
 
 @pytest.mark.applied
-def test_the_history_has_figures_and_the_last_check_can_be_asked_for(scheduled: ScheduledChecks) -> None:
+def test_the_history_has_figures_and_the_last_check_can_be_requested(scheduled: ScheduledChecks) -> None:
     for value in ("900s", "600s", "1200s"):
         scheduled.world.set("plain", DURATION, value)
         scheduled.check()
@@ -306,7 +304,7 @@ def test_the_history_has_figures_and_the_last_check_can_be_asked_for(scheduled: 
     assert "every stack was checked since" in scheduled.infra("drift", "--last", code=0).out
 
 
-def test_doctor_tells_when_all_was_last_checked(scheduled: ScheduledChecks) -> None:
+def test_doctor_reports_when_all_was_last_checked(scheduled: ScheduledChecks) -> None:
     def doctor_check() -> dict[str, str]:
         checks = scheduled.infra("doctor", "--json").document["checks"]
         (check,) = [check for check in checks if check["name"] == "drift"]
@@ -370,7 +368,7 @@ def test_a_state_that_moves_under_the_plan_is_looked_at_again(
     assert ("moved during each of 3 plans" in stack_drift.reason) == stack_drift.failed
 
 
-def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(scheduled: ScheduledChecks) -> None:
+def test_a_pull_request_reports_which_part_of_its_diff_is_drift(scheduled: ScheduledChecks) -> None:
     scheduled.repo.commit({MAIN: HEAD + topic() + topic(name="gone")})
     scheduled.apply()
     scheduled.repo.git("checkout", "-q", "-b", "change")
@@ -382,19 +380,21 @@ def test_a_pull_request_is_told_which_part_of_its_diff_is_drift(scheduled: Sched
     assert "`google_pubsub_topic.gone` was deleted; this plan makes it again" in out
 
 
-def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(scheduled: ScheduledChecks) -> None:
+def test_the_longest_unchecked_come_first_and_a_budget_ends_the_scheduled_check(
+    scheduled: ScheduledChecks,
+) -> None:
     ids = [f"dev/s{number}" for number in range(4)]
     scheduled.repo.commit({f"infra/envs/{id_}/main.tf": BUILTIN for id_ in ids})
     scheduled.apply(*ids)
     env = {"STORAGE_EMULATOR_HOST": scheduled.server.url, "INFRA_SANDBOX": "test"}
-    tonight = datetime.now(UTC)
+    today = datetime.now(UTC)
 
     def check_once(
         days: int, *stack_ids: str, budget: float | None = None
     ) -> tuple[dict[str, str], list[str]]:
         session = open_session(load(scheduled.repo.root), env, SilentProgress(), workers=1)
         request = DriftRequest(stack_ids or tuple(ids), budget)
-        report = check_drift(session, request, now=tonight + timedelta(days=days))
+        report = check_drift(session, request, now=today + timedelta(days=days))
         session.close()
         return {stack.id: stack.result for stack in report.stacks}, list(report.stale)
 
@@ -410,7 +410,7 @@ def test_the_longest_unchecked_come_first_and_a_budget_ends_the_night(scheduled:
 
 
 @pytest.mark.applied
-def test_a_provider_that_is_asked_too_much_is_asked_again_and_then_given_up(
+def test_a_provider_over_its_rate_limit_is_retried_and_then_abandoned(
     scheduled: ScheduledChecks,
 ) -> None:
     env = {

@@ -1,4 +1,4 @@
-"""The long form: two hundred nights, several times over, in each kind of issue."""
+"""The long form: two hundred scheduled checks, several times over, in each kind of issue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKS = 200
 ISSUES: tuple[Literal["stack", "environment"], ...] = ("stack", "environment")
 
 
-def test_two_hundred_nights(tmp_path: Path) -> None:
+def test_two_hundred_scheduled_checks(tmp_path: Path) -> None:
     def play(number: int) -> str:
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -28,4 +28,4 @@ def test_two_hundred_nights(tmp_path: Path) -> None:
                 checks.play_step()
         return f"passed ({ISSUES[number % 2]})"
 
-    play_rounds("nights", 20, play)
+    play_rounds("drift", 20, play)
