@@ -18,15 +18,15 @@ from orchestrator.config import FILE_NAME, load_text
 from orchestrator.errors import ProjectError, UsageError
 from orchestrator.repository.discovery import nearest
 from orchestrator.repository.hcl import read_values
-from orchestrator.repository.hcl.block import Attribute
 from orchestrator.repository.loading import read_tree
 from orchestrator.repository.model import Project
 from orchestrator.repository.tree import Tree
 from orchestrator.scaffold.environment_settings import add_environment
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_VALUES = re.compile(r"(^|/)[^/]+\.tfvars$")
-_SCALAR = re.compile(r'"[^"\\$%]*"|-?[0-9]+(\.[0-9]+)?|true|false')
+_VALUES = re.compile(r"(^|/)[^/]+\.tfvars(\.json)?$")
+_SCALAR = re.compile(r'"[^"\\$%]*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false')
+_JSON = ".json"
 _LOCK_FILE = ".terraform.lock.hcl"
 # After `dev`: files of the operating system, which no environment is named after.
 _DEVICES = r"/(?:null|zero|stdin|stdout|stderr|u?random|tty|shm|fd)\b"
@@ -61,7 +61,8 @@ class CopiedValue:
 class NewEnvironment:
     """`files` are new contents by path. `values` are those that differ from the copied environment's.
 
-    `to_check` are variables that differ between environments and were copied as they are.
+    `to_check` are variables that differ between environments and were copied as they are: lists and maps,
+    and single values that nobody gave or was asked for.
     """
 
     files: Mapping[str, bytes]
@@ -158,31 +159,31 @@ class _Values:
         self._project = project
         self._request = request
         self._folder = folder
-        self._answers: dict[tuple[str, str], str] = {}
+        self._answers: dict[tuple[str, str, bool], str] = {}
         self._used: set[str] = set()
         self._to_check: list[str] = []
         self.changed: list[CopiedValue] = []
 
     def replace(self, path: str, content: bytes) -> bytes:
         """The content of a variable file with the values of the new environment."""
-        before = read_values(path, self._project.tree.read(path)).attributes
-        after = read_values(path, content).attributes
+        before, after = _read_sources(path, self._project.tree.read(path)), _read_sources(path, content)
         stack = posixpath.dirname(path.removeprefix(f"{self._folder}/"))
-        lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-        for variable, attribute in after.items():
-            default, source_value = attribute.source, before[variable].source if variable in before else ""
+        replaced: dict[str, str] = {}
+        for variable, default in after.items():
+            source_value = before.get(variable, "")
             is_given = variable in self._request.data or f"{stack}/{variable}" in self._request.data
-            differs = default != source_value or self._differs(path, variable, source_value)
-            if not (is_given or differs):
+            differs = self._differs(path, variable, source_value)
+            if not (is_given or differs or default != source_value):
                 continue
-            if not _SCALAR.fullmatch(default):
-                self._to_check.append(f"{path.removeprefix(f'{self._folder}/')}: {variable}")
-                continue
-            value = self._value(stack, variable, default)
-            lines[attribute.line - 1] = _replace_value(lines[attribute.line - 1], default, value)
-            if value != source_value:
+            is_single = _SCALAR.fullmatch(default)
+            value = self._value(stack, variable, default, path) if is_single else default
+            if value != default:
+                replaced[variable] = value
+            if is_single and value != source_value:
                 self.changed.append(CopiedValue(stack, variable, value, source_value))
-        return "".join(lines).encode("utf-8", "surrogateescape")
+            elif not is_single or not (is_given or self._request.ask):
+                self._to_check.append(f"{path.removeprefix(f'{self._folder}/')}: {variable}")
+        return _write_values(path, content, replaced)
 
     def _differs(self, path: str, variable: str, source_value: str) -> bool:
         """Whether another environment has another value of the same variable in the same file."""
@@ -191,25 +192,25 @@ class _Values:
             other = f"{envs}/{environment}{path.removeprefix(self._folder)}"
             if environment == self._request.source or self._project.tree.find(other) is None:
                 continue
-            attributes: Mapping[str, Attribute] = read_values(
-                other, self._project.tree.read(other)
-            ).attributes
-            if variable in attributes and attributes[variable].source != source_value:
+            values = _read_sources(other, self._project.tree.read(other))
+            if variable in values and values[variable] != source_value:
                 return True
         return False
 
-    def _value(self, stack: str, variable: str, default: str) -> str:
+    def _value(self, stack: str, variable: str, default: str, path: str) -> str:
+        is_json = path.endswith(_JSON)
         for key in (f"{stack}/{variable}", variable):
             if key in self._request.data:
                 self._used.add(key)
-                return _literal(self._request.data[key], default)
+                return _literal(self._request.data[key], default, is_json=is_json)
         if self._request.ask is None:
             return default
         # One answer for all stacks with the same value.
-        question = (variable, default)
+        question = (variable, default, is_json)
         if question not in self._answers:
             plain = json.loads(default) if default.startswith('"') else default
-            self._answers[question] = _literal(self._request.ask(f"{variable} ({stack})", plain), default)
+            answer = self._request.ask(f"{variable} ({stack})", plain)
+            self._answers[question] = _literal(answer, default, is_json=is_json)
         return self._answers[question]
 
     def require_used(self) -> None:
@@ -231,16 +232,50 @@ class _Values:
         }
 
     def to_check(self) -> Iterator[str]:
-        """Variables with several values in them, which were copied: the file and the name of each."""
+        """Variables that differ between environments and were copied: the file and the name of each."""
         yield from dict.fromkeys(self._to_check)
 
 
-def _literal(text: str, default: str) -> str:
-    """A value as Terraform writes it: a string where the default is one."""
+def _read_sources(path: str, content: bytes) -> dict[str, str]:
+    """The values of a variable file as they are written; of JSON, in the one form of `json.dumps`."""
+    if not path.endswith(_JSON):
+        return {name: attribute.source for name, attribute in read_values(path, content).attributes.items()}
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in _read_json(content).items()}
+
+
+def _read_json(content: bytes) -> dict[str, Any]:
+    """The object of a JSON file; empty for what is none, of which nothing is replaced."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _write_values(path: str, content: bytes, values: Mapping[str, str]) -> bytes:
+    """The variable file with other values, which are as `_read_sources` has them."""
+    if not values:
+        return content
+    if path.endswith(_JSON):
+        document = {**_read_json(content), **{name: json.loads(value) for name, value in values.items()}}
+        indent = re.search(rb"\n([ \t]+)", content)
+        text = json.dumps(document, indent=indent.group(1).decode() if indent else None, ensure_ascii=False)
+        return f"{text}\n".replace("\n", "\r\n" if b"\r\n" in content else "\n").encode()
+    attributes = read_values(path, content).attributes
+    lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    for name, value in values.items():
+        attribute = attributes[name]
+        lines[attribute.line - 1] = _replace_value(lines[attribute.line - 1], attribute.source, value)
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _literal(text: str, default: str, *, is_json: bool) -> str:
+    """A value as Terraform writes it: a string where the default is one. In JSON `${` is no template."""
     if default.startswith('"'):
         if not text.isprintable():
             raise UsageError(f"{text!r} cannot be a value.", advice="Use one line of printable characters.")
-        return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+        literal = json.dumps(text, ensure_ascii=False)
+        return literal if is_json else literal.replace("${", "$${").replace("%{", "%%{")
     if not _SCALAR.fullmatch(text) or text.startswith('"'):
         raise UsageError(f"{text!r} is not a number or a truth value.", advice=f"It is {default} there.")
     return text

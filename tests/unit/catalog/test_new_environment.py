@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,39 @@ def test_settings_are_copied_without_accounts_and_comments_stay(repo: Repo, infr
     infra("new", "environment", "qa", "--from", "staging", code=0)
     text = read(repo, "infra.yaml")
     assert text == SETTINGS.replace("  prod:\n", "  qa:\n    apply: ci\n  prod:\n")
+
+
+def test_a_value_that_nobody_gave_is_named_where_environments_differ(infra: Infra) -> None:
+    """Such as a range of addresses, which would overlap with that of the copied environment."""
+    document = infra("new", "environment", "qa", "--from", "staging", "--json", code=0).document
+    assert document["to_check"] == ["net/terraform.tfvars: size", "net/terraform.tfvars: zones"]
+
+
+def test_values_in_json_are_given_and_named_too(make_repo: MakeRepo) -> None:
+    path = "infra/envs/{}/net/more.auto.tfvars.json"
+    text = '{{\r\n  "owner": "{}",\r\n  "count": {},\r\n  "cost": 0.50,\r\n  "note": "{}"\r\n}}\r\n'
+    broken = "infra/envs/staging/net/broken.auto.tfvars.json"
+    repo = make_repo(
+        {
+            **FILES,
+            **{
+                path.format(name): text.format(name, count, count)
+                for name, count in (("dev", 1), ("prod", 2))
+            },
+            path.format("staging"): text.format("staging", 3, "of staging"),
+            broken: "[staging\n",
+        }
+    )
+    infra = Infra(repo.root, {})
+    answers = ("--data", 'note=ä ${x} "y"', "--data", "net/size=2")
+    words = ("new", "environment", "qa", "--from", "staging", *answers, "--json")
+    assert "not a number" in infra(*words, "--data", "count=007", code=3).document["errors"][0]["message"]
+    document = infra(*words, code=0).document
+    assert document["to_check"] == ["net/more.auto.tfvars.json: count", "net/terraform.tfvars: zones"]
+    content = (repo.root / path.format("qa")).read_bytes()
+    assert json.loads(content) == {"owner": "qa", "count": 3, "cost": 0.5, "note": 'ä ${x} "y"'}
+    assert content.count(b"\r\n") == content.count(b"\n") == 6
+    assert read(repo, broken.replace("staging", "qa")) == "[qa\n"
 
 
 def test_line_ends_of_the_settings_stay(make_repo: MakeRepo) -> None:
