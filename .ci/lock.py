@@ -26,6 +26,7 @@ SDISTS = ("python-terraform",)
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "runtime": (),
     "rego": ("rego",),
+    "telemetry": ("telemetry",),
     "terraform": ("embedded", "rego", "warm"),
     "demo": ("catalog", "embedded", "sandbox"),
     "dev": ("dev",),

@@ -249,6 +249,8 @@ Subscription = Annotated[
     str, Field(pattern=r"^projects/[a-z0-9:.-]+/subscriptions/[A-Za-z][A-Za-z0-9._~%+-]{2,254}$")
 ]
 Variable = Annotated[str, Field(pattern=_VARIABLE), AfterValidator(_not_the_workspace)]
+# What OpenTelemetry's libraries are configured by.
+TelemetryVariable = Annotated[str, Field(pattern=r"^OTEL_[A-Z0-9_]+$")]
 # A provider's source; its host may be left out.
 Source = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+/)?[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
 ProviderVariable = Annotated[

@@ -542,6 +542,7 @@ class Config:
     masking: Masking = Masking()
     insight: Insight = Insight()
     cost: Literal["infracost"] | None = None
+    telemetry: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     guard: Guard = field(default_factory=Guard)
     drift: Drift = field(default_factory=Drift)
@@ -610,10 +611,11 @@ class Config:
         return tuple(dict.fromkeys(name for hook in hooks for name in hook.env))
 
     def job_variables(self, environment: str) -> tuple[str, ...]:
-        """The names of secrets and variables that jobs of an environment need: for Terraform, for hooks."""
+        """The names of secrets and variables that jobs of an environment need: for Terraform, for hooks, for
+        telemetry."""
         tokens = [_token_variable(host) for host in self.terraform.credentials]
         names = self.environment(environment).env
-        return tuple(dict.fromkeys([*names, *tokens, *self.hook_variables(environment)]))
+        return tuple(dict.fromkeys([*names, *tokens, *self.hook_variables(environment), *self.telemetry]))
 
     @property
     def notify_channels(self) -> Mapping[str, NotifyChannel]:

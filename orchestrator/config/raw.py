@@ -25,6 +25,7 @@ from orchestrator.config.fields import (
     ProviderVariable,
     Section,
     StackKey,
+    TelemetryVariable,
     TemplateName,
     Text,
     Timeout,
@@ -286,6 +287,12 @@ class RawConfig(Section):
     """What the dataset of `infra query` holds."""
     cost: Literal["infracost"] | None = Field(None, examples=["infracost"])
     """The program on PATH that estimates what plans change of the monthly cost. Default: none."""
+    telemetry: Annotated[
+        tuple[TelemetryVariable, ...],
+        Field(examples=[["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"]]),
+    ] = ()
+    """Names of the secrets and variables that configure telemetry in CI; with one the jobs that run Terraform
+    install the extra `telemetry`."""
 
     @model_validator(mode="after")
     def _cost_limit(self) -> RawConfig:

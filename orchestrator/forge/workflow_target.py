@@ -23,8 +23,9 @@ class WorkflowTarget:
     `self_service` a form in a developer portal can start `infra new`.
     `job_variables` are the names of secrets and variables that Terraform and hooks of an environment get;
     with `reports` there is a job for report hooks. `notify_variables` are the names of secrets that the jobs
-    get which send messages. With `estimates_cost` the jobs that plan get infracost. `portal` is where the
-    pages of `infra portal` go, None for nowhere.
+    get which send messages. With `estimates_cost` the jobs that plan get infracost, with
+    `sends_telemetry` those that run Terraform what sends it. `portal` is where the pages of `infra portal`
+    go, None for nowhere.
     """
 
     repository: str
@@ -44,4 +45,5 @@ class WorkflowTarget:
     reports: bool = False
     notify_variables: tuple[str, ...] = ()
     estimates_cost: bool = False
+    sends_telemetry: bool = False
     portal: PortalHost | None = None

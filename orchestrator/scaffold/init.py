@@ -141,6 +141,7 @@ def complete_target(
         reports=config.has_report_hooks,
         notify_variables=config.notify_variables,
         estimates_cost=config.cost is not None,
+        sends_telemetry=bool(config.telemetry),
     )
 
 

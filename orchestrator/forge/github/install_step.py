@@ -25,6 +25,8 @@ _LOCKS: Mapping[InstallParts, tuple[str, ...]] = {
     "own": ("rego",),
     "sandbox": ("demo", "rego"),
 }
+# The lock file of what sends telemetry, besides.
+_TELEMETRY = ("telemetry",)
 # The entries of wheels for macOS (lock.py writes those of each platform apart).
 _ELSEWHERE = re.compile(r"[^\0]*(?:;|and) sys_platform == 'darwin' \\\0")
 
@@ -77,16 +79,18 @@ def read_lock(name: str) -> str:
     return "\n".join(linux_entries).replace("\0", "\n")
 
 
-def render_install_step(source: Source, parts: InstallParts) -> str:
+def render_install_step(source: Source, parts: InstallParts, *, has_telemetry: bool = False) -> str:
     """The step as YAML, indented for a job's steps."""
     if isinstance(source, ActionSource):
+        telemetry = '          telemetry: "true"\n' if has_telemetry else ""
         return (
             "      - name: Install infra\n"
             f"        uses: {source.action}@{source.commit}\n"
             "        with:\n"
             f"          terraform: {parts}\n"
+            f"{telemetry}"
         )
-    script = f"{_BEGIN}{render_install(source, parts)}{_END}"
+    script = f"{_BEGIN}{render_install(source, parts, has_telemetry=has_telemetry)}{_END}"
     return (
         "      - name: Install infra\n"
         "        working-directory: ${{ runner.temp }}\n"
@@ -95,12 +99,14 @@ def render_install_step(source: Source, parts: InstallParts) -> str:
     )
 
 
-def render_install(source: GitSource | ReleaseSource, parts: InstallParts) -> str:
+def render_install(
+    source: GitSource | ReleaseSource, parts: InstallParts, *, has_telemetry: bool = False
+) -> str:
     """The shell lines that install infra into `$RUNNER_TEMP/infra`, its program at `bin/infra` there."""
     # The pins stand in the script itself.
     files = {
         f'"$RUNNER_TEMP/infra/pins{number or ""}.txt"': read_lock(name)
-        for number, name in enumerate(_LOCKS[parts])
+        for number, name in enumerate((*_LOCKS[parts], *(_TELEMETRY if has_telemetry else ())))
     }
     return (
         _INSTALL.replace("@@BUILD@@", read_lock("build"))

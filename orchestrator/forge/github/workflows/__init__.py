@@ -299,7 +299,11 @@ def _with_installs(text: str, source: Source, target: WorkflowTarget) -> str:
         ("INSTALL_SANDBOX", "sandbox", ""),
     )
     for block, parts, after in blocks:
-        step, anchor = render_install_step(source, parts), block.lower().replace("_", "-")
+        has_telemetry = target.sends_telemetry and block == "INSTALL_TERRAFORM"
+        step, anchor = (
+            render_install_step(source, parts, has_telemetry=has_telemetry),
+            block.lower().replace("_", "-"),
+        )
         marker = f"@@{block}@@\n"
         if isinstance(source, ActionSource) or text.count(marker) == 1:
             text = text.replace(marker, step + after)

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.forge.github.install_step import LOCKS, InstallParts, read_lock, render_install_step
-from orchestrator.forge.install_source import GitSource, ReleaseSource
+from orchestrator.forge.github.install_step import (
+    LOCKS,
+    InstallParts,
+    read_lock,
+    render_install,
+    render_install_step,
+)
+from orchestrator.forge.install_source import ActionSource, GitSource, ReleaseSource
 from tests.support.workflows import read_yaml
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -75,6 +81,21 @@ def test_the_pins_of_a_step_are_those_for_linux(name: str) -> None:
     assert lock.startswith("--require-hashes\n--only-binary :all:\n")
     assert "#" not in lock
     assert not re.search(r"(?:;|and) sys_platform == 'darwin' \\", lock)
+
+
+@pytest.mark.parametrize(
+    ("parts", "locks"),
+    [("none", ["runtime"]), ("embedded", ["terraform"]), ("own", ["rego"]), ("sandbox", ["demo", "rego"])],
+)
+def test_a_step_carries_the_pins_of_telemetry_where_that_is_sent(
+    parts: InstallParts, locks: list[str]
+) -> None:
+    source = GitSource("https://github.com/acme/infra", "a" * 40)
+    (step,) = read_yaml(render_install_step(source, parts, has_telemetry=True))
+    assert all(read_lock(name) in step["run"] for name in (*locks, "telemetry"))
+    assert read_lock("telemetry") not in render_install(source, parts)
+    (step,) = read_yaml(render_install_step(ActionSource("acme/infra", "a" * 40), parts, has_telemetry=True))
+    assert step["with"] == {"terraform": parts, "telemetry": "true"}
 
 
 @pytest.mark.parametrize(
