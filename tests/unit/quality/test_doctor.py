@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from orchestrator.engine.ledgers import Ledgers
 from orchestrator.engine.states import States
-from orchestrator.quality.doctor import check_memory, check_warm_providers
+from orchestrator.quality.doctor import check_cost, check_memory, check_warm_providers
 from orchestrator.repository.loading import load
 from orchestrator.state.records import Operation
 from tests.conftest import MakeRepo
@@ -38,3 +39,17 @@ def test_whether_providers_stay_running_is_reported(make_repo: MakeRepo) -> None
     off = replace(project.config.terraform, warm="off")
     cold = replace(project, config=replace(project.config, terraform=off))
     assert check_warm_providers(cold, {}, is_possible=False).status == "ok"
+
+
+def test_what_estimates_the_cost_is_looked_for_on_path(tmp_path: Path) -> None:
+    environ = {"PATH": str(tmp_path)}
+    missing = check_cost(environ)
+    assert (missing.status, "docs/cost.md" in missing.advice) == ("warning", True)
+    program = tmp_path / "infracost"
+    program.write_text("#!/bin/sh\n")
+    assert check_cost(environ).status == "warning", "it cannot be run"
+    program.chmod(0o755)
+    without_key = check_cost(environ)
+    assert (without_key.status, "INFRACOST_API_KEY is not set" in without_key.message) == ("ok", True)
+    with_key = check_cost({**environ, "INFRACOST_API_KEY": "ico-secret"})
+    assert with_key.message == f"infracost is {program}"

@@ -281,6 +281,42 @@ def test_what_was_never_planned_is_as_large_as_its_plan_now(tmp_path: Path, has_
     assert [finding.code for finding in inspection.findings] == ["limits"]
 
 
+COST_LIMITED = config(destroy="{prod: allow}", limits="{cost: 100}") + "cost: infracost\n"
+
+
+def costing(difference: float | None, problem: str = "") -> dict[str, object]:
+    """The fact of a plan object that holds its cost."""
+    currency = "" if problem else "USD"
+    return {"cost": {"difference": difference, "currency": currency, "unpriced": 0, "problem": problem}}
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        (costing(99.0), []),
+        (costing(100.01), [("error", "limits")]),
+        (costing(None, "infracost failed"), [("error", "limits")]),
+        # Whoever plans may write anything: what is no cost is estimated again, and there is no program here.
+        ({"cost": {"difference": -1e15, "currency": "USD"}}, [("error", "limits")]),
+        ({"cost": "cheap"}, [("error", "limits")]),
+        ({}, [("error", "limits")]),
+    ],
+)
+def test_the_cost_that_reviewers_saw_is_held_at_the_apply(
+    tmp_path: Path, fact: dict[str, object], expected: list[tuple[str, str]]
+) -> None:
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": COST_LIMITED})
+    planned(trunk, "two", replace(app(GONE), facts=fact))
+    assert findings(trunk) == expected
+
+
+def test_the_cost_of_all_stacks_of_a_pull_request_counts_together(tmp_path: Path) -> None:
+    trunk = ApprovingInMemory(tmp_path, {**FILES, "infra.yaml": COST_LIMITED})
+    net = replace(plan(GONE, stack="prod/net"), facts=costing(60.0))
+    planned(trunk, "two", replace(app(GONE), facts=costing(60.0)), net)
+    assert findings(trunk) == [("error", "limits")]
+
+
 # The label
 
 
