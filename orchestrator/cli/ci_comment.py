@@ -70,8 +70,9 @@ def command(app: App, options: CiCommentOptions) -> int:
     """
     from orchestrator.cli.support.plan_review import (
         ReviewFiles,
+        explain_unplanned,
         publish_review,
-        reject_fork,
+        reject_unplanned,
         require_pull_request,
     )
     from orchestrator.forge.factory import read_event
@@ -79,8 +80,9 @@ def command(app: App, options: CiCommentOptions) -> int:
     from orchestrator.review.pull_request.scope import read_scope
 
     event = read_event(app.environ)
-    if event and event.is_fork:
-        return reject_fork(app, event, "ci comment")
+    reason = explain_unplanned(app, event)
+    if event and reason:
+        return reject_unplanned(app, event, reason, "ci comment")
     if options.started:
         return _mark_outdated(app, event)
     if not options.folders:

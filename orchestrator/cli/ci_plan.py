@@ -113,15 +113,21 @@ def _write_failure(app: App, name: str, error: InfraError) -> None:
 
 def _plan(app: App, options: CiPlanOptions, files: ReviewFiles) -> int:
     """Plans, and publishes, writes or prints the review; returns the exit code."""
-    from orchestrator.cli.support.plan_review import publish_review, reject_fork, require_pull_request
+    from orchestrator.cli.support.plan_review import (
+        explain_unplanned,
+        publish_review,
+        reject_unplanned,
+        require_pull_request,
+    )
     from orchestrator.forge.factory import read_event
     from orchestrator.review.plan_reports import CollectedReports
     from orchestrator.review.pull_request.plan_job import build_job, run_plan_job
     from orchestrator.review.pull_request.scope import read_scope
 
     event = read_event(app.environ)
-    if event and event.is_fork:
-        return reject_fork(app, event, "ci plan")
+    reason = explain_unplanned(app, event)
+    if event and reason:
+        return reject_unplanned(app, event, reason, "ci plan")
     dry = options.dry_run or bool(files.markdown or files.document)
     require_pull_request(event, posts=not (dry or options.report))
     scope = read_scope(app.project(for_guard=True), event, options.base)

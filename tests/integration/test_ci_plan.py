@@ -525,6 +525,14 @@ def test_a_pull_request_into_another_branch_is_not_planned(ci: CiProject) -> Non
     other = ci.github.open("feature", "Raise it")
     disguised = ci.job(other, commit=merge)
     assert f"#{other} is not to be merged into main" in disguised("ci", "plan", code=3).err
+    # Nor by a workflow of its own that its event starts.
+    before = ci.github.writes()
+    own = ci.job(number, commit=merge)
+    for trunk in ({}, {"INFRA_TRUNK": "main"}):
+        infra = Infra(own.root, {**own.env, **trunk})
+        for words in (("plan",), ("comment", "--started"), ("comment", "reports")):
+            assert f"#{number} is to be merged into loose, not into main" in infra("ci", *words, code=0).out
+    assert ci.github.writes() == before
     # What is asked for without a head is none.
     event_file = str(ci.github.event_file("workflow_dispatch", inputs={**inputs, "head": ""}))
     job = by_hand(ci, merge, event_file, head)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.cli.app import App
-from orchestrator.errors import Exit, UsageError
+from orchestrator.errors import Exit, GitError, UsageError
 from orchestrator.forge.event import Event
 from orchestrator.forge.factory import add_summary, open_forge, set_outputs
 from orchestrator.forge.outbox import Outbox
@@ -41,15 +41,34 @@ FORK = (
     "This pull request comes from a fork. Planning needs credentials, and a fork's code gets none: "
     "somebody with write access can push it to a branch of this repository to have it planned."
 )
+OTHER_TARGET = "#{} is to be merged into {}, not into {}, and is not planned: the rules are those of trunk."
 
 
-def reject_fork(app: App, event: Event, command: str) -> int:
-    """Prints that the pull request of a fork is not planned; returns exit code 0."""
+def explain_unplanned(app: App, event: Event | None) -> str:
+    """Why the pull request of an event is not planned; empty where it is, or there is none.
+
+    Rules and accounts are those of trunk, which the workflow names in INFRA_TRUNK.
+    """
+    if event is None:
+        return ""
+    if event.is_fork:
+        return FORK
+    if event.kind != "pull_request":
+        return ""
+    try:
+        trunk = app.environ.get("INFRA_TRUNK") or app.project(for_guard=True).trunk_branch
+    except GitError:
+        return ""
+    return "" if event.base_ref == trunk else OTHER_TARGET.format(event.pull_request, event.base_ref, trunk)
+
+
+def reject_unplanned(app: App, event: Event, reason: str, command: str) -> int:
+    """Prints why a pull request is not planned; returns exit code 0."""
     if not app.json:
-        app.write(FORK)
+        app.write(reason)
         return 0
     nothing = PlanReview(
-        event.repository, event.pull_request or 0, "", "", event.head, "", "", "", (), (), notes=(FORK,)
+        event.repository, event.pull_request or 0, "", "", event.head, "", "", "", (), (), notes=(reason,)
     )
     return app.emit(command, **build_document(nothing))
 
