@@ -82,20 +82,24 @@ def render_stacks(project: Project, request: CreationRequest) -> dict[str, bytes
     return files
 
 
-def write_files(root: Path, files: Mapping[str, bytes]) -> None:
-    """Writes new files below a folder; StateError when that fails.
+def write_files(root: Path, files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> None:
+    """Writes new files and symbolic links below a folder; StateError when that fails.
 
     Raises ProjectError before anything is written where a link leads out of the folder.
     """
-    for path in files:
+    for path in (*files, *(links or {})):
         path_below(root, path)
-    for path, data in files.items():
-        try:
+    path = ""
+    try:
+        for path, data in files.items():
             write_below(root, path, data)
-        except OSError as error:
-            raise StateError(
-                f"{path} cannot be written: {error.strerror}.", advice="Who owns the folder?"
-            ) from error
+        for path, target in (links or {}).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).symlink_to(target)
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error.strerror}.", advice="Who owns the folder?"
+        ) from error
 
 
 def make_context(project: Project, environment: str, name: str, folder: str) -> dict[str, str]:

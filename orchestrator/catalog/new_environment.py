@@ -59,13 +59,15 @@ class CopiedValue:
 
 @dataclass(frozen=True)
 class NewEnvironment:
-    """`files` are new contents by path. `values` are those that differ from the copied environment's.
+    """`files` are new contents by path, `links` what new symbolic links hold.
 
-    `to_check` are variables that differ between environments and were copied as they are: lists and maps,
-    and single values that nobody gave or was asked for.
+    `values` are those that differ from the copied environment's. `to_check` are variables that differ between
+    environments and were copied as they are: lists and maps, and single values that nobody gave or was asked
+    for.
     """
 
     files: Mapping[str, bytes]
+    links: Mapping[str, str]
     stacks: tuple[str, ...]
     values: tuple[CopiedValue, ...]
     to_check: tuple[str, ...]
@@ -104,8 +106,9 @@ def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvi
         protected=protected,
     )
     files[FILE_NAME] = added.encode()
-    stacks = _check_copy(project, request, files)
-    return NewEnvironment(files, stacks, tuple(values.changed), tuple(values.to_check()))
+    links = dict(_copy_links(project, folder, target))
+    stacks = _check_copy(project, request, files, links)
+    return NewEnvironment(files, links, stacks, tuple(values.changed), tuple(values.to_check()))
 
 
 def _folders(project: Project, request: EnvironmentRequest) -> tuple[str, str]:
@@ -133,6 +136,29 @@ def _folders(project: Project, request: EnvironmentRequest) -> tuple[str, str]:
             advice="`stacks: {NAME: {environments: {ENV: …}}}` in infra.yaml gives such a stack another one.",
         )
     return folder, target
+
+
+def _copy_links(project: Project, folder: str, target: str) -> Iterator[tuple[str, str]]:
+    """The links of the new environment: to its own files, or where those of the copied one lead.
+
+    Both folders are in one folder, so that a relative path out of them leads to the same file.
+    Raises ProjectError for a link out of the project.
+    """
+    for path in project.tree.below(folder):
+        if path not in project.tree.links:
+            continue
+        goal = project.tree.resolve(path)
+        if not isinstance(goal, str):
+            raise ProjectError(
+                f"{path} is a link that leads out of the project, or in a circle.",
+                advice="Put the file into the project.",
+            )
+        link = f"{target}{path.removeprefix(folder)}"
+        if goal.startswith(f"{folder}/"):
+            own = f"{target}{goal.removeprefix(folder)}"
+            yield link, posixpath.relpath(own, posixpath.dirname(link))
+        else:
+            yield link, project.tree.links[path]
 
 
 def _rename(content: bytes, request: EnvironmentRequest) -> bytes:
@@ -312,7 +338,9 @@ def _copy_record(
     return TemplateRecord(record.template, record.source, record.version, rendering.answers, hashes).render()
 
 
-def _check_copy(project: Project, request: EnvironmentRequest, files: Mapping[str, bytes]) -> tuple[str, ...]:
+def _check_copy(
+    project: Project, request: EnvironmentRequest, files: Mapping[str, bytes], links: Mapping[str, str]
+) -> tuple[str, ...]:
     """The stacks of the new environment, as the project would have them.
 
     Raises ProjectError where one has the state of another stack or is missing, UsageError where another
@@ -323,7 +351,8 @@ def _check_copy(project: Project, request: EnvironmentRequest, files: Mapping[st
     def read(path: str) -> bytes:
         return files[path] if path in files else project.tree.read(path)
 
-    tree = Tree(ids, read, links=project.tree.links, submodules=project.tree.submodules)
+    all_links = {**project.tree.links, **links}
+    tree = Tree(ids, read, links=all_links, submodules=project.tree.submodules)
     copy = read_tree(project.repository, tree, config=load_text(files[FILE_NAME].decode()))
     for environment in project.order.all:
         was_protected = project.config.is_protected(environment, project.order)

@@ -209,7 +209,7 @@ def environment(app: App, options: NewEnvironmentOptions) -> int:
         ),
     )
     if not options.dry_run:
-        write_files(project.root, created.files)
+        write_files(project.root, created.files, created.links)
         if is_written_by_us(project.root):
             write_entities(load(project.root))
     if options.as_json:
@@ -217,12 +217,12 @@ def environment(app: App, options: NewEnvironmentOptions) -> int:
             "new environment",
             environment=options.name,
             stacks=list(created.stacks),
-            files=sorted(created.files),
+            files=sorted([*created.files, *created.links]),
             values=[asdict(value) for value in created.values],
             to_check=list(created.to_check),
             written=not options.dry_run,
         )
-    for path in sorted(created.files):
+    for path in sorted([*created.files, *created.links]):
         app.write(path)
     for value in created.values:
         app.note(

@@ -132,6 +132,28 @@ def test_values_in_json_are_given_and_named_too(make_repo: MakeRepo) -> None:
     assert read(repo, broken.replace("staging", "qa")) == "[qa\n"
 
 
+def test_links_are_copied_as_links(repo: Repo, infra: Infra) -> None:
+    folder = repo.root / "infra/envs/staging/net"
+    repo.write({"infra/shared.tf": "# Of all.\n", "infra/envs/staging/common.tf": "# Of staging.\n"})
+    (folder / "shared.tf").symlink_to("../../../shared.tf")
+    (folder / "common.tf").symlink_to("../../staging/common.tf")
+    repo.commit(message="links")
+    document = infra("new", "environment", "qa", "--from", "staging", "--json", code=0).document
+    copy = repo.root / "infra/envs/qa/net"
+    assert "infra/envs/qa/net/shared.tf" in document["files"]
+    assert (copy / "shared.tf").is_symlink()
+    assert (copy / "shared.tf").resolve() == repo.root / "infra/shared.tf"
+    assert (copy / "common.tf").resolve() == repo.root / "infra/envs/qa/common.tf"
+    assert (copy / "common.tf").read_text() == "# Of qa.\n"
+
+
+def test_a_link_out_of_the_project_is_not_copied(repo: Repo, infra: Infra) -> None:
+    (repo.root / "infra/envs/staging/net/notes.txt").symlink_to("/etc/hostname")
+    ran = infra("new", "environment", "qa", "--from", "staging", code=3)
+    assert "notes.txt is a link that leads out of the project" in ran.err
+    assert not (repo.root / "infra/envs/qa").exists()
+
+
 def test_line_ends_of_the_settings_stay(make_repo: MakeRepo) -> None:
     repo = make_repo({**FILES, "infra.yaml": SETTINGS.replace("\n", "\r\n")})
     Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=0)
