@@ -59,7 +59,7 @@ def list_templates(app: App, options: JsonOptions) -> int:
             for entry in entries
         ]
         return app.emit("catalog list", templates=templates)
-    table = make_table("template", "makes", "source", "version", "")
+    table = make_table("template", "makes", "source", "version", "", whole=("template",))
     for entry in entries:
         table.add_row(
             Text(entry.name),

@@ -72,7 +72,7 @@ def _owners_view(rules: CodeOwners, stacks: Sequence[StackOwners]) -> Iterator[R
         yield Text("There is no CODEOWNERS file, so nobody owns a stack.", style="yellow")
         yield Text("→ Add .github/CODEOWNERS; `infra init --owner @acme/platform` writes one.", style="cyan")
         return
-    table = make_table("stack", "owners", "decided by")
+    table = make_table("stack", "owners", "decided by", whole=("stack",))
     for stack in stacks:
         owners = Text(" ".join(stack.owners)) if stack.owners else Text("nobody", style="yellow")
         line = f"{rules.file}:{stack.line}" if stack.line else ""

@@ -75,11 +75,11 @@ def command(app: App, options: ParityOptions) -> int:
         return app.emit("parity", run=None, errors=[], stacks=[stack.document() for stack in stacks])
     from orchestrator.cli.terminal.tables import print_pieces
 
-    print_pieces(app, _parity_view(stacks))
+    print_pieces(app, parity_view(stacks))
     return 0
 
 
-def _parity_view(stacks: Sequence[StackParity]) -> Iterator[RenderableType]:
+def parity_view(stacks: Sequence[StackParity]) -> Iterator[RenderableType]:
     """A table for each stack that differs, and a line about all of them."""
     from rich.text import Text
 
@@ -95,7 +95,7 @@ def _parity_view(stacks: Sequence[StackParity]) -> Iterator[RenderableType]:
         for environment, reason in stack.unseen.items():
             yield Text(f"{environment} could not be compared: {reason}")
         if stack.differences:
-            table = make_table("kind", "name", *stack.environments)
+            table = make_table("kind", "name", *stack.environments, whole=("name",))
             for difference in stack.differences:
                 name = difference.name + (" (they differ)" if difference.is_hidden else "")
                 values = [difference.values.get(environment) for environment in stack.environments]

@@ -118,7 +118,7 @@ class RunContext:
             interrupted=self.supervisor.interrupted,
             notes=(
                 *(advice_for(self.project, note) for note in notes),
-                *(f"{failure.message} {failure.advice}" for failure in failures),
+                *(failure.note() for failure in failures),
             ),
             failures=tuple(failures),
         )

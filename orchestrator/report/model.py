@@ -170,6 +170,10 @@ class RunFailure:
     advice: str
     stack: str = ""
 
+    def note(self) -> str:
+        """The failure and its advice in one line; that of a hook ends with words of a program."""
+        return f"{self.message.rstrip('.')}. {self.advice}"
+
     def document(self) -> dict[str, Any]:
         """The failure as an entry of the document's `errors`."""
         return {

@@ -25,7 +25,7 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 def result_view(result: QueryResult) -> Iterator[RenderableType]:
     """A table of the result, and how many rows it has."""
     if result.rows and result.columns:
-        table = make_table(*result.columns)
+        table = make_table(*result.columns, whole=result.columns)
         for row in result.rows:
             table.add_row(*(Text(format_value(value)) for value in row))
         yield table

@@ -248,6 +248,7 @@ def test_after_an_apply_a_failure_is_one_of_the_run(make_repo: MakeRepo, hook_ru
         runner.after_stack(load(repo.root).stacks["dev/a"], report_of("dev/a"))
         (failure,) = runner.take_failures()
         assert failure.message == "The hook h of dev/a failed: exit code 4: hunter2"
+        assert "exit code 4: hunter2. What was applied stays applied" in failure.note()
         assert failure.document()["stack"] == "dev/a"
         assert runner.take_lines() == ("h of dev/a: sent", "h of dev/a: hunter2")
         assert (runner.take_failures(), runner.take_lines()) == ((), ())

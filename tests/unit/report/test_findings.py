@@ -82,6 +82,30 @@ def test_sarif_has_what_code_scanning_wants() -> None:
     assert by_id["public-principal"]["shortDescription"]["text"] == "Public principal"
 
 
+def test_sarif_has_no_more_results_than_code_scanning_takes() -> None:
+    """25,000 in a run; of more than these the whole document would be refused."""
+    notes = (Finding("info", "module-unused", "No stack calls it.", "", None, None),) * 25_000
+    (run,) = json.loads(sarif.render(LintReport((*notes, *REPORT.findings), REPORT.accepted)))["runs"]
+
+    assert len(run["results"]) == 25_000
+    assert [result["level"] for result in run["results"][:3]] == ["error", "warning", "note"]
+    (invocation,) = run["invocations"]
+    (notification,) = invocation["toolExecutionNotifications"]
+    assert notification["message"]["text"].startswith("4 findings are left out")
+    (small_run,) = json.loads(sarif.render(REPORT))["runs"]
+    assert "invocations" not in small_run
+
+
+def test_sarif_takes_a_rule_with_a_long_name() -> None:
+    """A policy gives its rules their names."""
+    finding = Finding("error", "policy:" + "n" * 2_000, "m", "", None, None)
+    (run,) = json.loads(sarif.render(LintReport((finding,))))["runs"]
+
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert len(rule["name"]) <= 255
+    assert max(len(rule[key]["text"]) for key in ("shortDescription", "fullDescription", "help")) <= 1_024
+
+
 def test_annotations_have_github_s_levels() -> None:
     levels = [line.split()[0] for line in annotate.render_findings(REPORT.findings)]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from orchestrator.cli.parity import cut_values
+import pytest
+from rich.console import Console
+
+from orchestrator.cli.parity import cut_values, parity_view
+from orchestrator.cli.terminal.tables import print_renderables
 from orchestrator.report.parity import Difference, StackParity, find_differences
 
 
@@ -43,3 +47,19 @@ def test_what_was_not_seen_is_never_equal() -> None:
 )
 def test_long_values_are_cut_to_where_they_differ(values: list[str | None], cut: list[str]) -> None:
     assert cut_values(values) == cut
+
+
+def test_an_address_is_not_broken_at_80_columns() -> None:
+    address = "google_compute_subnetwork.by_region"
+    pending = "it was never applied by infra"
+    differences = (
+        Difference("resource", address, {"dev": "there", "staging": None, "prod": None}),
+        Difference("pending", "changes", {"dev": "up to date", "staging": pending, "prod": pending}),
+    )
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    print_renderables(
+        console, parity_view([StackParity("net", ("dev", "staging", "prod"), (), differences, {})])
+    )
+    assert address in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= 80
