@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.errors import ConfigError, ProjectError
-from orchestrator.repository.loading import load_commit
+from orchestrator.repository.loading import commit_tree, load_commit
 from orchestrator.repository.model import Project, Stack
 
 CONFIG = "infra.yaml"
@@ -114,7 +114,7 @@ def load_base(project: Project, commit: str | None) -> tuple[Project | None, Cha
 def _has_same_files(project: Project, commit: str) -> bool:
     """Whether a commit holds the files of the project, bytes included, with the same infra.yaml."""
     tree = project.tree
-    base = project.repository.commit_tree(commit, project.coverage.source.memo)
+    base = commit_tree(project, commit)
     return (
         (base.ids, base.links, base.submodules) == (tree.ids, tree.links, tree.submodules)
         and not tree.empty_submodules
@@ -195,12 +195,16 @@ def find_dependents(project: Project, changed: list[str]) -> dict[str, tuple[str
     for edge in project.edges:
         if edge.kind == "remote_state":
             reads.setdefault(edge.target, []).append(edge.source)
+    readers: dict[str, list[str]] = {}
+    for stack, sources in reads.items():
+        for source in sources:
+            readers.setdefault(source, []).append(stack)
     moving = set(changed)
-    grown = True
-    while grown:
-        more = {stack for stack, sources in reads.items() if stack not in moving and moving & set(sources)}
-        grown = bool(more)
-        moving |= more
+    todo = list(changed)
+    while todo:
+        more = [stack for stack in readers.get(todo.pop(), ()) if stack not in moving]
+        moving.update(more)
+        todo += more
     return {
         stack: tuple(dict.fromkeys(source for source in reads[stack] if source in moving))
         for stack in project.stacks

@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 
 from orchestrator.errors import GitError, ProjectError
 from orchestrator.repository import git_environment, git_output
-from orchestrator.repository.tree import Tree
+from orchestrator.repository.tree import Tree, blob_id
 
 try:
     import git
@@ -291,7 +291,7 @@ class Repository:
         for path in present:
             index.ids.pop(path, None)
         index.ids.update(zip(files, self._hash(files), strict=True))
-        read = self._working_reader(index.ids)
+        read = self._working_reader(index.ids, sorted(index.unwatched - present))
         empty = [path for path in index.submodules if not _has_entries(self.root / path)]
         return Tree(
             index.ids,
@@ -332,10 +332,11 @@ class Repository:
             hashes = dict(zip(plain, lines, strict=True))
         return [hashes.get(path) or self._text("hash-object", "--", path).strip() for path in paths]
 
-    def commit_tree(self, revision: str, container: Container[str] = ()) -> Tree:
+    def commit_tree(self, revision: str, known: Container[str] = (), checkout: Tree | None = None) -> Tree:
         """Every file of one commit, below the project's root.
 
-        The first read fetches all Terraform code at once, except contents that are `known` by their ids.
+        The first read gets all Terraform code at once, except contents that are `known` by their ids. Files
+        that are the same in `checkout`, the working tree, are read from it.
         """
         commit = self.resolve(revision)
         if self._last_tree is not None and self._last_tree.commit == commit:
@@ -355,23 +356,59 @@ class Repository:
         tree = git_output.read_tree(listed)
         targets = self._objects(tree.links.values())
         links = {path: os.fsdecode(targets[object_id]) for path, object_id in tree.links.items()}
-        read = self._commit_reader(tree.ids, container)
+        read = self._commit_reader(commit, tree.ids, known, checkout)
         self._last_tree = Tree(tree.ids, read, links=links, submodules=tree.submodules, commit=commit)
         return self._last_tree
 
-    def _commit_reader(self, ids: dict[str, str], container: Container[str]) -> Callable[[str], bytes]:
+    def _commit_reader(
+        self, commit: str, ids: dict[str, str], known: Container[str], checkout: Tree | None
+    ) -> Callable[[str], bytes]:
         contents: dict[str, bytes] = {}
+        same = {} if checkout is None else checkout.ids
+
+        def is_needed(path: str, object_id: str) -> bool:
+            return path.endswith(CODE) and object_id not in known and same.get(path) != object_id
 
         def read(path: str) -> bytes:
+            nonlocal same
             object_id = ids[path]
+            if object_id in contents:
+                return contents[object_id]
+            if checkout is not None and same.get(path) == object_id:
+                data = checkout.read(path)
+                if blob_id(data, object_id) == object_id:
+                    return data
+                # Git converts files, or one was saved just now: all code is read at once after all.
+                same = {}
+                contents.clear()
+            object_ids = {object_id}
             if not contents:
-                code = {id_ for name, id_ in ids.items() if name.endswith(CODE) and id_ not in container}
-                contents.update(self._objects({object_id, *code}))
-            if object_id not in contents:
-                contents.update(self._objects([object_id]))
+                object_ids |= {id_ for name, id_ in ids.items() if is_needed(name, id_)}
+                self._fetch_missing(commit, object_ids)
+            contents.update(self._objects(object_ids))
             return contents[object_id]
 
         return read
+
+    def _fetch_missing(self, commit: str, object_ids: set[str]) -> None:
+        """In a partial clone, fetch what it lacks of a commit's contents at once; Git would fetch each alone.
+
+        Best effort: what stays missing is an error where it is read.
+        """
+        remote = git_environment.promisor(self._settings)
+        if remote is None or len(object_ids) < 2:
+            return
+        listing = ("rev-list", "--objects", "--no-object-names", "--missing=print", "--no-walk", commit)
+        status, out, _ = self._run(*listing)
+        missing = object_ids & {line[1:] for line in out.decode().split() if line.startswith("?")}
+        if status or not missing:
+            return
+        options = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none")
+        with tempfile.TemporaryFile() as ids_file:
+            ids_file.write("\n".join([*sorted(missing), ""]).encode())
+            ids_file.seek(0)
+            command = ("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", *options, "--stdin")
+            self._run(*command, "--end-of-options", remote, stdin=cast(BinaryIO, ids_file))
 
     def _objects(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Contents by object id, with one git process for all."""
@@ -523,8 +560,10 @@ class Repository:
 
     # How git is run
 
-    def _working_reader(self, ids: dict[str, str]) -> Callable[[str], bytes]:
+    def _working_reader(self, ids: dict[str, str], left_out: Sequence[str]) -> Callable[[str], bytes]:
+        """Reads files; of those that a sparse checkout has `left_out`, all code at once."""
         root = str(self.root)
+        contents: dict[str, bytes] = {}
 
         def read(path: str) -> bytes:
             try:
@@ -533,7 +572,14 @@ class Repository:
                     return file.read()
             except FileNotFoundError:
                 # Left out by a sparse checkout; Git has it.
-                return self._objects([ids[path]])[ids[path]]
+                object_id = ids[path]
+                if object_id not in contents:
+                    object_ids = {object_id}
+                    if not contents:
+                        object_ids |= {ids[name] for name in left_out if name.endswith(CODE)}
+                        self._fetch_missing("HEAD", object_ids)
+                    contents.update(self._objects(object_ids))
+                return contents[object_id]
             except OSError as error:
                 raise ProjectError(
                     f"{path} cannot be read: {error.strerror}",

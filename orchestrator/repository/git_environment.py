@@ -24,6 +24,7 @@ LIST = ("config", "--list", "--includes", "--show-scope", "-z")
 
 _SCOPES = frozenset({"local", "worktree"})
 _FILTER = re.compile(r"(filter\..+)\.(?:clean|smudge|process)", re.IGNORECASE | re.DOTALL)
+_PROMISOR = re.compile(r"remote\.(.+)\.promisor", re.DOTALL)
 # What `git lfs install --local` writes, which actions/checkout does for `lfs: true`.
 _LFS = re.compile(r"git-lfs (?:clean -- %f|smudge (?:--skip )?-- %f|filter-process(?: --skip)?)")
 _OFF = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
@@ -50,6 +51,15 @@ def setting(listing: str, key: str) -> str | None:
     """The value that counts of a setting (`remote.origin.url`) in the output of `LIST`: its last one."""
     values = [value for _, name, value in _settings(listing) if name == key]
     return values[-1] if values else None
+
+
+def promisor(listing: str) -> str | None:
+    """The remote of a partial clone, which has the contents that the clone lacks; None in a whole clone."""
+    for _, key, value in _settings(listing):
+        match = _PROMISOR.fullmatch(key)
+        if match and value in ("", "true"):
+            return match[1]
+    return None
 
 
 def _settings(listing: str) -> Iterator[tuple[str, str, str]]:

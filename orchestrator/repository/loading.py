@@ -54,8 +54,14 @@ def load(start: Path, memo: ParseCache | None = None, *, with_stored: bool = Fal
 
 def load_commit(project: Project, revision: str) -> Project:
     """The same project as a commit has it, its infra.yaml included. Equal files are not read again."""
+    return read_tree(project.repository, commit_tree(project, revision), project.coverage.source.memo)
+
+
+def commit_tree(project: Project, revision: str) -> Tree:
+    """The files of a commit; those that are the same in the working tree are read there, unless `--cold`."""
     memo = project.coverage.source.memo
-    return read_tree(project.repository, project.repository.commit_tree(revision, memo), memo)
+    checkout = project.tree if memo.stored is not None and project.tree.commit is None else None
+    return project.repository.commit_tree(revision, memo, checkout)
 
 
 def read_tree(

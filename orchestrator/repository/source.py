@@ -6,7 +6,6 @@ import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from hashlib import sha1, sha256
 from itertools import accumulate
 from typing import Literal, TypeVar
 
@@ -41,7 +40,7 @@ from orchestrator.repository.modules import (
     is_override,
     merge_files,
 )
-from orchestrator.repository.tree import BrokenPath, Tree, inside
+from orchestrator.repository.tree import BrokenPath, Tree, blob_id, inside
 
 JSON = ".json"
 MEBIBYTE = 1024 * 1024
@@ -207,8 +206,7 @@ class Source:
     def _read_with_id(self, path: str) -> tuple[bytes, str]:
         data, content = self.tree.read(path), self.tree.ids[path]
         if self.tree.commit is None:
-            hashed = sha256 if len(content) == 64 else sha1
-            content = hashed(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+            content = blob_id(data, content)
         return data, content
 
     def file(self, name: str, path: str) -> File:

@@ -6,6 +6,7 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha1, sha256
 from typing import Literal
 
 MAX_LINKS = 40
@@ -118,6 +119,12 @@ class Tree:
     def submodule_of(self, path: str) -> str | None:
         """The Git submodule that a path lies in."""
         return next((m for m in self.submodules if path == m or path.startswith(f"{m}/")), None)
+
+
+def blob_id(data: bytes, like: str) -> str:
+    """The object id that Git gives to a file's bytes, by the kind of hash of another id."""
+    hashed = sha256 if len(like) == 64 else sha1
+    return hashed(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def inside(path: str) -> str | None:

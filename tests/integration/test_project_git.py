@@ -91,6 +91,18 @@ def test_a_file_that_a_sparse_checkout_leaves_out_is_read_from_git(make_repo: Ma
     assert tree.read("out/b") == b"2\n"
 
 
+def test_the_code_that_a_sparse_checkout_leaves_out_is_read_at_once(
+    make_repo: MakeRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"out/{number}/main.tf" for number in range(5)]
+    repo = make_repo({"in/a": "", **{name: f"# {name}\n" for name in names}})
+    repo.git("sparse-checkout", "set", "in")
+    tree = Repository.open(repo.root).working_tree()
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(tmp_path / "trace"))
+    assert [tree.read(name) for name in names] == [f"# {name}\n".encode() for name in names]
+    assert (tmp_path / "trace").read_text().count('"event":"start"') == 1
+
+
 def test_a_commit_in_words(make_repo: MakeRepo) -> None:
     repo = make_repo()
     first = repo.head
@@ -227,6 +239,63 @@ def test_a_shallow_clone_reports_what_it_lacks(make_repo: MakeRepo, tmp_path: Pa
     with pytest.raises(GitError) as caught:
         Repository.open(repo.root).trunk("production")
     assert "shallow" not in caught.value.message
+
+
+@pytest.mark.parametrize("options", [(), ("--depth=3",), ("--sparse",)])
+def test_a_partial_clone_fetches_the_code_of_a_commit_at_once(
+    make_repo: MakeRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """Git alone would fetch each content by a process and a connection of its own."""
+    names = [f"{number}/main.tf" for number in range(5)]
+    repo = make_repo({name: f"# {name}\n" for name in names})
+    repo.commit({name: f"# new {name}\n" for name in names})
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    partial = clone(repo, tmp_path / "clone", "--filter=blob:none", *options)
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+    monkeypatch.setenv("GIT_TRACE2_EVENT_NESTING", "1")
+    tree = partial.commit_tree("HEAD~1")
+    assert [tree.read(name) for name in names] == [f"# {name}\n".encode() for name in names]
+    assert trace.read_text().count('"name":"fetch"') == 1
+    working = partial.working_tree()
+    assert [working.read(name) for name in names] == [f"# new {name}\n".encode() for name in names]
+    assert trace.read_text().count('"name":"fetch"') == 1 + ("--sparse" in options)
+    again = Repository.open(tmp_path / "clone").commit_tree("HEAD~1")
+    assert again.read(names[0]) == f"# {names[0]}\n".encode()
+    assert trace.read_text().count('"name":"fetch"') == 1 + ("--sparse" in options)
+
+
+def test_an_unreachable_origin_of_a_partial_clone_is_an_error(make_repo: MakeRepo, tmp_path: Path) -> None:
+    repo = make_repo({"a.tf": "# a\n", "b.tf": "# b\n"})
+    repo.commit({"a.tf": "", "b.tf": "# new\n"})
+    repo.git("config", "uploadpack.allowFilter", "true")
+    partial = clone(repo, tmp_path / "clone", "--filter=blob:none")
+    repo.root.rename(tmp_path / "moved")
+    with pytest.raises(GitError):
+        partial.commit_tree("HEAD~1").read("a.tf")
+
+
+@pytest.mark.parametrize("how", ["same", "converted", "saved"])
+def test_a_file_that_a_commit_shares_with_the_checkout_is_read_there_if_its_bytes_are_the_same(
+    make_repo: MakeRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    names = [f"{number}.tf" for number in range(5)]
+    repo = make_repo({name: f"# {name}\n" for name in names})
+    repo.commit({"0.tf": "# new\n"})
+    if how == "converted":
+        repo.git("config", "core.autocrlf", "true")
+        for name in names:
+            (repo.root / name).unlink()
+        repo.git("checkout", "--", ".")
+        assert (repo.root / "1.tf").read_bytes() == b"# 1.tf\r\n"
+    repository = Repository.open(repo.root)
+    tree = repository.commit_tree("HEAD~1", (), repository.working_tree())
+    if how == "saved":
+        repo.write({"1.tf": "# saved meanwhile\n"})
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(tmp_path / "trace"))
+    assert [tree.read(name) for name in reversed(names)] == [f"# {n}\n".encode() for n in reversed(names)]
+    assert (tmp_path / "trace").read_text().count('"event":"start"') == 1
 
 
 def test_worktrees(make_repo: MakeRepo) -> None:
