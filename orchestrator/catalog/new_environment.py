@@ -88,7 +88,9 @@ def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvi
         content = values.replace(path, contents[path]) if _VALUES.search(path) else contents[path]
         # Checksums of providers hold no name of an environment.
         original = posixpath.basename(path) == _LOCK_FILE
-        files[f"{target}{path.removeprefix(folder)}"] = project.tree.read(path) if original else content
+        below = path.removeprefix(folder)
+        new_path = f"{target}{_rename_file(below, request.source, request.name)}"
+        files[new_path] = project.tree.read(path) if original else content
     values.require_used()
     for path in [path for path in paths if posixpath.basename(path) == RECORD_FILE]:
         below = posixpath.dirname(path)
@@ -161,6 +163,13 @@ def _copy_links(project: Project, folder: str, target: str) -> Iterator[tuple[st
             yield link, project.tree.links[path]
 
 
+def _rename_file(path: str, old: str, new: str) -> str:
+    """A path whose file name is the new environment's, if it is a variable file named after the old one."""
+    folder, slash, file_name = path.rpartition("/")
+    is_named = _VALUES.search(path) and file_name.partition(".")[0] == old
+    return f"{folder}{slash}{new}{file_name.removeprefix(old)}" if is_named else path
+
+
 def _rename(content: bytes, request: EnvironmentRequest) -> bytes:
     """The content with the new name where the old one stands as a word, except at the end of a host name."""
     old = re.escape(request.source)
@@ -215,7 +224,8 @@ class _Values:
         """Whether another environment has another value of the same variable in the same file."""
         envs = str(self._project.config.roots.envs)
         for environment in list_environments(self._project):
-            other = f"{envs}/{environment}{path.removeprefix(self._folder)}"
+            below = path.removeprefix(self._folder)
+            other = f"{envs}/{environment}{_rename_file(below, self._request.source, environment)}"
             if environment == self._request.source or self._project.tree.find(other) is None:
                 continue
             values = _read_sources(other, self._project.tree.read(other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,10 @@ def add_environment(
             raise _no_edit(f"does not list {listed}", f"List {listed} at its place in the promotion order.")
     settings = yaml.safe_load(text)[_KEY][source] or {}
     settings = {key: value for key, value in settings.items() if key != "accounts"}
+    if settings.get("var_files"):
+        # The values of the old environment, its projects among them, are not those of the new one.
+        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(source)}(?![A-Za-z0-9])")
+        settings["var_files"] = [word.sub(name, path) for path in settings["var_files"]]
     if protected:
         settings = {"protected": True, **settings}
     key, value = nodes[after]

@@ -154,6 +154,21 @@ def test_a_link_out_of_the_project_is_not_copied(repo: Repo, infra: Infra) -> No
     assert not (repo.root / "infra/envs/qa").exists()
 
 
+def test_a_copy_reads_no_variable_file_of_the_old_environment(make_repo: MakeRepo) -> None:
+    folder = "infra/envs/{}/{}.tfvars"
+    files = {folder.format(name, name): f"zone = {count}\n" for count, name in enumerate(("dev", "staging"))}
+    settings = SETTINGS.replace(
+        "    apply: ci\n", f"    var_files: [{folder.format('staging', 'staging')}]\n"
+    )
+    repo = make_repo({**FILES, **files, "infra.yaml": settings})
+    words = ("new", "environment", "qa", "--from", "staging", "--data", "size=5")
+    document = Infra(repo.root, {})(*words, "--json", code=0).document
+    copied = yaml.safe_load(read(repo, "infra.yaml"))["environments"]["qa"]["var_files"]
+    assert copied == [folder.format("qa", "qa")]
+    assert read(repo, copied[0]) == "zone = 1\n"
+    assert document["to_check"] == ["net/terraform.tfvars: zones", "staging.tfvars: zone"]
+
+
 def test_line_ends_of_the_settings_stay(make_repo: MakeRepo) -> None:
     repo = make_repo({**FILES, "infra.yaml": SETTINGS.replace("\n", "\r\n")})
     Infra(repo.root, {})("new", "environment", "qa", "--from", "staging", code=0)
