@@ -118,8 +118,8 @@ def clean(id_: str, **more: Any) -> StackDrift:
     return StackDrift(id_, id_.partition("/")[0], "clean", **more)
 
 
-def unchecked(id_: str) -> StackDrift:
-    return StackDrift(id_, id_.partition("/")[0], "unchecked", "no answer", failed=True)
+def unchecked(id_: str, *, is_new: bool = False) -> StackDrift:
+    return StackDrift(id_, id_.partition("/")[0], "unchecked", "no answer", failed=True, is_new=is_new)
 
 
 def test_an_issue_is_opened_updated_closed_and_opened_again(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_each_scheduled_check_sends_one_summary_and_one_message_or_none_without_
     with listening() as (url, received):
         settings = "drift: {summary: issue, webhook: DRIFT_URL}\n"
         with publishing(tmp_path, settings, DRIFT_URL=url) as published:
-            published.publish_checks(drifted(), unchecked("dev/net"))
+            published.publish_checks(drifted(), unchecked("dev/net", is_new=True))
             summary = published.issues["Drift"]
             assert "prod/net" in summary.body
             assert "no answer" in summary.body
