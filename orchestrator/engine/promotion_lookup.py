@@ -81,8 +81,7 @@ class PromotionLookup:
         Raises ForbiddenError when the records of the environment just before it may not be read. An account
         need not have that right further back: the environment just before was applied by the same rule.
         """
-        names = self.project.order.names
-        earlier = names[: names.index(environment)] if environment in names else ()
+        earlier = self._earlier(environment)
         for name in reversed(earlier):
             try:
                 decision = self.decision(name)
@@ -100,8 +99,7 @@ class PromotionLookup:
         For runs outside CI, which run no checks: an environment without a record holds nobody back. Raises
         ForbiddenError as `hold` does.
         """
-        names = self.project.order.names
-        earlier = names[: names.index(environment)] if environment in names else ()
+        earlier = self._earlier(environment)
         for name in reversed(earlier):
             requirements = self.requirements(name)
             try:
@@ -114,6 +112,14 @@ class PromotionLookup:
             if decision and not decision.is_passed:
                 return PromotionHold(name, decision)
         return None
+
+    def _earlier(self, environment: str) -> tuple[str, ...]:
+        """The environments before one in the order; one without stacks has its place in infra.yaml."""
+        names, listed = self.project.order.names, list(self.project.config.environments)
+        if environment in names:
+            return names[: names.index(environment)]
+        before = listed[: listed.index(environment)] if environment in listed else []
+        return tuple(name for name in names if name in before)
 
     def newest(self, environment: str) -> PromotionRecord | None:
         """The record that the environment's decision rests on, or the newest one before the commit."""

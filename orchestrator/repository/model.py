@@ -191,6 +191,11 @@ class Project:
         """The environments in promotion order; those without a place in it come last."""
         return self.order.all
 
+    @property
+    def environments_without_stacks(self) -> tuple[str, ...]:
+        """The environments that infra.yaml names and that have no stack here, in the order of infra.yaml."""
+        return tuple(name for name in self.config.environments if name not in self.order.all)
+
     @cached_property
     def commit(self) -> str | None:
         """The commit of the project, or of its working tree's HEAD; None before the first commit."""

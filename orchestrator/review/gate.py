@@ -114,10 +114,9 @@ def read_gated_digests(session: Session, environment: str, ticket: GateTicket) -
     Raises BlockedError if the objects do not match the ticket's hash: whoever may plan can write an object,
     but only the ticket passed the gate.
     """
-    stacks = [stack.id for stack in session.context.project.of(environment)]
     folders = {
         id(plan_objects.storage): plan_objects
-        for plan_objects in (_objects(session.memory, environment, id_) for id_ in stacks)
+        for plan_objects in _objects_of_environment(session.memory, environment)
     }
     data: dict[str, bytes] = {}
     for folder in folders.values():
@@ -130,10 +129,20 @@ def read_gated_digests(session: Session, environment: str, ticket: GateTicket) -
     return {id_: decode(plan_data, f"The plan object of {id_}") for id_, plan_data in data.items()}
 
 
-def _objects(memory: Memory, environment: str, stack: str) -> PlanObjects:
-    """The location of a stack's plan objects; for a deleted stack that of the environment's first."""
-    project = memory.project
-    return locate_plan_objects(memory.ledgers, project.stacks.get(stack) or project.of(environment)[0])
+def _objects(memory: Memory, environment: str, stack_id: str) -> PlanObjects:
+    """The location of a stack's plan objects; for a deleted stack the environment's first one."""
+    stack = memory.project.stacks.get(stack_id)
+    if stack:
+        return locate_plan_objects(memory.ledgers, stack)
+    return _objects_of_environment(memory, environment)[0]
+
+
+def _objects_of_environment(memory: Memory, environment: str) -> list[PlanObjects]:
+    """The locations of an environment's plan objects, also where all of its stacks were deleted."""
+    return [
+        PlanObjects(ledger.storage, ledger.environment, ledger.folder)
+        for ledger in memory.ledgers.of_environment(environment)
+    ]
 
 
 # Who answered

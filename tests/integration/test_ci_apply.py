@@ -412,6 +412,19 @@ def test_a_deleted_stack_goes_when_that_was_approved(ci: CiProject) -> None:
     assert "nothing to do" in job(ci)("ci", "apply", "prod", code=0).out
 
 
+def test_the_last_stack_of_an_environment_goes_when_that_was_approved(ci: CiProject) -> None:
+    """infra.yaml alone knows the environment then."""
+    policy = "policy: {deleted_stacks: destroy, destroy: {prod: warn}}\n"
+    started(ci, {"infra.yaml": CONFIG + policy + "environments: {dev: {}, prod: {}}\n"})
+    number = merged(ci, {PROD: None}, review=False)
+    assert "nobody who may write approved" in apply(ci, "prod", code=4).out
+    compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
+    ran = apply(ci, "prod", *gated(ci, compared), code=0)
+    assert states(ran) == {"prod": "applied"}
+    assert "1 destroyed" in status_text(ci, number, "prod")
+    assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "nothing"}
+
+
 def test_what_is_not_merged_is_not_applied(ci: CiProject) -> None:
     number = planned(ci, {DEV: value("two")})
     branch = ci.job(0, event="push", rights=APPLY, commit=ci.github.head(number))

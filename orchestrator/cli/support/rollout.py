@@ -24,7 +24,7 @@ from orchestrator.review.rollout.results import RolloutFacts
 
 
 def select_environments(context: RunContext, names: Sequence[str]) -> tuple[str, ...]:
-    """The environments named, or all, in promotion order.
+    """The environments named, or all, in promotion order; those whose stacks were all deleted come last.
 
     Raises ConfigError where no order is configured, and BlockedError for a commit that is not on trunk: what
     is not merged was not approved. Raises GitError instead in a shallow clone, which may lack it.
@@ -36,12 +36,12 @@ def select_environments(context: RunContext, names: Sequence[str]) -> tuple[str,
         if context.project.repository.is_shallow:
             raise context.project.repository.lacking_error(reason)
         raise BlockedError(reason, advice="Check out trunk, with its whole history (`fetch-depth: 0`).")
-    order = context.project.order
-    unknown = sorted(set(names) - set(order.all))
+    known = (*context.project.order.all, *context.project.environments_without_stacks)
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        existing = ", ".join(order.all) or "none"
+        existing = ", ".join(known) or "none"
         raise UsageError(f"There is no environment {', '.join(unknown)}.", advice=f"There are {existing}.")
-    selected = tuple(name for name in order.all if not names or name in names)
+    selected = tuple(name for name in known if not names or name in names)
     if len(selected) > 1:
         environments_in_order(
             context.project, [stack.id for name in selected for stack in context.project.of(name)]
