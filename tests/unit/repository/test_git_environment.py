@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from orchestrator.repository.git_environment import filter_overrides, setting
@@ -67,3 +72,13 @@ def test_of_a_setting_that_is_there_twice_the_last_one_counts() -> None:
     text = listing(("global", name, "a"), ("local", "remote.other.url", "b"), ("local", name, "c\nd"))
     assert setting(text, name) == "c\nd"
     assert setting(text, "remote.Origin.url") is None
+
+
+def test_settings_that_git_cannot_read_are_no_missing_git(tmp_path: Path) -> None:
+    """GitPython fails as it is imported for both."""
+    settings = tmp_path / "gitconfig"
+    settings.write_text("[init\n")
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": str(settings)}
+    argv = [sys.executable, "-c", "import orchestrator.repository.git"]
+    failed = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+    assert "git does not run." in failed.stderr
