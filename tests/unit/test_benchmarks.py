@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree
 
 from bench.comparison_plot import BARE, DATA, PICTURE, plot_ratios, render_svg
 
@@ -21,6 +20,7 @@ def test_ratios_are_medians_of_the_rounds() -> None:
     small = series(BARE, 1.0, stacks=1)
     plot = plot_ratios({"series": [small, series(BARE, 1.0, 2.0, 4.0), series("<infra>", 2.0, 2.0, 2.0)]})
     assert (plot.labels, plot.values) == (("10, chain, 10 %",), ((1.0, 1.0),))
-    circles = ElementTree.fromstring(render_svg(plot)).iter("{http://www.w3.org/2000/svg}circle")
+    svg = render_svg(plot)
+    assert "&lt;infra&gt;" in svg
     # Two in the key, and a point for each way.
-    assert len(list(circles)) == 4
+    assert svg.count("<circle ") == 4
