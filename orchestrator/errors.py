@@ -47,7 +47,7 @@ def exit_code_of(codes: Iterable[int]) -> int:
 
 
 class InfraError(Exception):
-    """A failure that is told to the user without a traceback.
+    """A failure that is reported to the user without a traceback.
 
     `message` says what is wrong, `advice` what to do next. `file` (as the user would write it), `line`
     (1-based) and `key` (a dotted path in infra.yaml) say where, `stack` is a stack id.

@@ -26,7 +26,7 @@ class RunContext:
 
     `environ` is the environment without what the CLI configuration withholds, `secrets` are those among the
     input variables, `workers` is how many stacks run at once unless `requested_workers` or infra.yaml says
-    otherwise, `began` is `time.monotonic()` at the start. `link_trace` is told the `traceparent` of each run
+    otherwise, `began` is `time.monotonic()` at the start. `link_trace` gets the `traceparent` of each run
     whose approved plans this run compares with, `trace_step` each step of a stack that is no command.
     """
 

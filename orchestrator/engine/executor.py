@@ -51,7 +51,7 @@ class StateReader(Protocol):
 
 
 class RecorderPort(Protocol):
-    """What the ledger is told of each stack: `orchestrator.engine.recorder.LedgerRecorder`."""
+    """What the ledger records of each stack: `orchestrator.engine.recorder.LedgerRecorder`."""
 
     def claim(self, stack: Stack, /) -> AbstractContextManager[Claim]:
         """Take a stack for the length of the block."""

@@ -69,7 +69,7 @@ class HookCode:
 
 @dataclass(frozen=True)
 class HookRun:
-    """What a hook is told: the event, whose hook it is, and facts for `INFRA_HOOK_…`, by their names."""
+    """What a hook gets: the event, whose hook it is, and facts for `INFRA_HOOK_…`, by their names."""
 
     event: HookEvent
     owner: HookOwner

@@ -19,7 +19,7 @@ from orchestrator.terraform.client import Workdir
 class PlanFiles:
     """The plan files of a run. Without `schemas` Terraform reads all of them.
 
-    `count` is told of each file how it was read, in words.
+    `count` gets for each file how it was read, in words.
     """
 
     schemas: ProviderSchemas | None = None

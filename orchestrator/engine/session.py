@@ -114,7 +114,7 @@ def open_session(
 ) -> Session:
     """Find Terraform, check versions, make the folders; raises before anything is touched.
 
-    `debug` is told every command that was run, `timing` counts them, `telemetry` notes them. With `cold` no
+    `debug` gets every command that was run, `timing` counts them, `telemetry` notes them. With `cold` no
     provider outlives a command. `ci_command` is true for `infra ci …`, whose project carries trunk's rules.
     `hook_base` is the commit whose hooks run, by default the one of trunk that the checkout has.
     """

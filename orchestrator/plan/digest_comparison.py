@@ -336,7 +336,7 @@ def _cut(value: Any) -> str:
 def _attribute(
     resource: ResourceDigest, path: str, was: AttributeDigest | None, now: AttributeDigest | None
 ) -> DigestDifference:
-    """One attribute that is not as approved; where only the old value is another one, both are told."""
+    """One attribute that is not as approved; where only the old value is another one, both are shown."""
     if was and now and (resource.is_removal or (was.after, was.unknown) == (now.after, now.unknown)):
         then, today = (
             f"{_render_old_value(attribute)} → {render_value(attribute)}" for attribute in (was, now)

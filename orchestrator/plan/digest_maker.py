@@ -123,7 +123,7 @@ class _DigestMaker:
         )
 
     def address(self, real: str) -> str:
-        """An address; what is hidden in it is told from others by its hash."""
+        """An address; what is hidden in it is distinguished by its hash."""
         masked = self.plan.masker.mask_address(real)
         return masked if masked == real else mark_address(masked, self.hasher.of(real, "", "address")[:MARK])
 

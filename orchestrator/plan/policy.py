@@ -53,7 +53,7 @@ class PolicyContext:
 def evaluate(
     plan: Plan, document: Mapping[str, Any], policy: Policy, at: PolicyContext
 ) -> tuple[Violation, ...]:
-    """What a plan does against the policy; `document` is Terraform's JSON of it: no value is told."""
+    """What a plan does against the policy; `document` is Terraform's JSON of it: no value is shown."""
     return (
         *_protect(plan, policy.protect, at),
         *_destroy(plan, policy, at),

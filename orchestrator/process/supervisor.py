@@ -18,7 +18,7 @@ class Supervisor:
     """Runs children, each in a session of its own; safe from many threads.
 
     The first interrupt is forwarded once to every child, and no new one is started; a second ends us at once
-    and leaves alone what changes state. `trace` is told of every command that has ended.
+    and leaves alone what changes state. `trace` gets every command that has ended.
     """
 
     def __init__(self, trace: Callable[[Command, Completed], None] | None = None) -> None:

@@ -295,7 +295,7 @@ def _hash(lines: Iterable[str]) -> str:
 
 
 def syntax_finding(path: str, line: int | None, text: str) -> Finding:
-    """A code file that does not parse, where `text` stands in a line; a pointer of Git LFS is told apart."""
+    """Code that does not parse, where `text` stands in a line; a pointer of Git LFS is distinguished."""
     if text.startswith(LFS_POINTER.decode()):
         return _pointer_finding(path)
     message = f"This does not parse: {text}" if text else "This does not parse: something is not closed."

@@ -35,7 +35,7 @@ class BackendKind:
 
     # Settings that always need a value.
     required_keys: tuple[str, ...] = ()
-    # Arguments by which its settings are told from those of another kind, by Terraform's documentation.
+    # Arguments that distinguish its settings from those of another kind, by Terraform's documentation.
     known_keys: frozenset[str] = frozenset()
     # Whether `known_keys` lists all of its arguments.
     knows_every_key = False

@@ -13,7 +13,7 @@ Listener = Callable[[str], None]
 
 # Bytes that move a deadline: an answer that drips more slowly than this in the time of a deadline ends by it.
 STEP = 64 * 1024
-# Seconds until a wait is told, and from then on between two lines about the same operation.
+# Seconds until a wait is reported, and from then on between two lines about the same operation.
 NOTICE_AFTER = 2.0
 NOTICE_EVERY = 15.0
 

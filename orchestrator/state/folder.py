@@ -116,7 +116,7 @@ class Folder:
         if_generation: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Blob:
-        """Write an object, content first: properties that do not belong to it are told by their digest."""
+        """Write an object, content first: a digest shows properties that do not belong to it."""
         with self._alone():
             before = self._read(name)
             if if_generation is not None and if_generation != (before.generation if before else ABSENT):

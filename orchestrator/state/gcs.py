@@ -49,7 +49,7 @@ SLOWEST = 64 * 1024
 BRIEF = 3.0
 BRIEF_DEADLINE = 10.0
 DOWN_FOR = 60.0
-# How an operation is told while it is waited for.
+# How an operation is named while it is waited for.
 _DOING = {"read": "reading", "write": "writing", "create": "creating", "list": "listing"}
 _DOING |= {"delete": "deleting", "look": "looking"}
 # What a listing has to say of each object: a fifth of what it would say unasked.

@@ -62,7 +62,7 @@ def _send(
     """Send each signal; the signals that the collector did not take."""
     import requests
 
-    # Its retries and refusals are told in one line of ours.
+    # Its retries and refusals are reported in one line of ours.
     logger = logging.getLogger("opentelemetry")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

@@ -40,7 +40,7 @@ class Journal:
             self._hook(str(kind), mapping(line.get("hook")))
         elif kind == "diagnostic":
             diagnostic = diagnostic_from_json(mapping(line.get("diagnostic")))
-            # An interrupt is told once for each resource that it kept from being begun.
+            # An interrupt is reported once for each resource that it kept from being begun.
             if diagnostic not in self.diagnostics:
                 self.diagnostics.append(diagnostic)
         elif kind == "change_summary":

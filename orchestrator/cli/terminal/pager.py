@@ -15,7 +15,7 @@ from orchestrator.process.foreground import feed_program
 if TYPE_CHECKING:
     from orchestrator.cli.app import App
 
-# What less and lv are told where the user says nothing, as Git does it: show colours, and leave the last page
+# What less and lv get where the user sets nothing, as Git does it: show colours, and leave the last page
 # on the screen.
 PAGER_VARIABLES = {"LESS": "FRX", "LV": "-c"}
 # Taken in this order where PAGER is not set.
@@ -49,7 +49,7 @@ def pager_argv(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _shows_colour(argv: tuple[str, ...], env: Mapping[str, str]) -> bool:
-    """Whether a pager shows colours; less prints their codes unless it is told otherwise."""
+    """Whether a pager shows colours; less prints their codes unless it is set otherwise."""
     if Path(argv[0]).name != "less":
         return True
     options = (*env["LESS"].split(), *argv[1:])

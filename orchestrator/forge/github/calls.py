@@ -41,7 +41,7 @@ _HOPELESS = (
     requests.exceptions.SSLError,
 )
 
-# PyGithub logs what it does; what people are told is decided elsewhere.
+# PyGithub logs what it does; what people read is decided elsewhere.
 logging.getLogger("github").addHandler(logging.NullHandler())
 
 

@@ -66,7 +66,7 @@ class Pulls(Calls):
         return self._ask(f"open a pull request from {head}", WRITE, request, find_created)
 
     def changed_paths(self, number: int) -> list[str]:
-        """Paths that a pull request changes, both names of a renamed file; at most 3,000 are told."""
+        """Paths that a pull request changes, both names of a renamed file; at most 3,000 are listed."""
         pages = self._repo.get_pull(number).get_files()
 
         def names(file: Any) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Pulls(Calls):
         return list(dict.fromkeys(name for pair in pairs for name in pair))
 
     def pull_request_commits(self, number: int) -> list[model.PullRequestCommit]:
-        """Its commits, oldest first; at most 250 are told."""
+        """Its commits, oldest first; at most 250 are listed."""
         pages = self._repo.get_pull(number).get_commits()
         return self._all(
             f"list the commits of pull request #{number}", READ, pages, values.pull_request_commit

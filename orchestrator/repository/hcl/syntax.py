@@ -122,7 +122,7 @@ def _first_error(root: Node, data: bytes) -> Problem:
     # A tree that is an error from its first byte on tells more by what inside it is one.
     while node.is_error and (inner := next((c for c in node.children if c.is_error), None)) is not None:
         node = inner
-    # What is missing at the end of a file is told at its last line.
+    # What is missing at the end of a file is reported at its last line.
     line = data[: min(node.start_byte, len(data.rstrip()))].count(b"\n") + 1
     at = data.splitlines()[line - 1 : line]
     return line, at[0].decode("utf-8", "replace").strip()[:80] if at else ""

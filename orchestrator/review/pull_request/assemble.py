@@ -86,7 +86,7 @@ def join_reports(
             dict.fromkeys(
                 (
                     *(finding for report in reports for finding in report.review.findings),
-                    # Changed rules are told also where no job had anything to plan.
+                    # Changed rules are reported also where no job had anything to plan.
                     *check_guard(scope, event, open_host),
                     *_limits(scope, stacks.values()),
                 )

@@ -53,7 +53,7 @@ def render_messages(
 
     `folder` is where the project lies in the repository. `again` are environments whose plan is another than
     the one that was approved. `remembered` is a hidden line for the comment's end. What was planned `alone`,
-    since somebody requested one stack, is told in a comment of its own and stands for no check.
+    since somebody requested one stack, gets a comment of its own and sets no check.
     """
     if alone:
         text = plan_comment.render_comment(review).replace(markers.PLAN, SINGLE_STACK_MARKER, 1)

@@ -243,7 +243,7 @@ class ProviderTable:
 
 
 class Host:
-    """Answers runs over a Unix socket until nothing is left to do, or it is told to stop.
+    """Answers runs over a Unix socket until nothing is left to do, or it is asked to stop.
 
     `clean_up` is called at the end, before whoever stopped it learns of that.
     """

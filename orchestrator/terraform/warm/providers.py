@@ -66,7 +66,7 @@ class Attachment:
 
 
 class WarmProviders:
-    """The providers of one run; safe from many threads. `report` is told why a stack does without them.
+    """The providers of one run; safe from many threads. `report` gets why a stack does without them.
 
     With a `host` their processes are those of the provider host, and stay there after the run.
     """
