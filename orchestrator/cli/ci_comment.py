@@ -174,9 +174,10 @@ def _publish_rollouts(
         folders = [folder for folder in folders if folder.exists()]
     results, foreign = validate_results(folders, project, event.commit if event else "")
     if environment and not (results or foreign):
-        if environment not in project.order.all:
+        known = (*project.order.all, *project.environments_without_stacks)
+        if environment not in known:
             raise UsageError(
-                f"There is no environment {environment}.", advice=f"There are {', '.join(project.order.all)}."
+                f"There is no environment {environment}.", advice=f"There are {', '.join(known)}."
             )
         number = event.pull_request if event else None
         is_pending = pending.strip() != "0"

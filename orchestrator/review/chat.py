@@ -251,8 +251,9 @@ def _apply_inputs(project: Project, pull: PullRequest, trunk: str, environment: 
         raise _RejectedCommand(
             f"This pull request was merged into {escape.code(pull.base_ref)}, not into trunk."
         )
-    if environment not in project.environments:
-        names = ", ".join(escape.code(environment) for environment in project.environments)
+    known = (*project.environments, *project.environments_without_stacks)
+    if environment not in known:
+        names = ", ".join(map(escape.code, known))
         raise _RejectedCommand(f"There is no environment {escape.code(environment)}. There are: {names}.")
     return {"environment": environment, "pull_request": str(pull.number)}
 

@@ -419,9 +419,14 @@ def test_the_last_stack_of_an_environment_goes_when_that_was_approved(ci: CiProj
     number = merged(ci, {PROD: None}, review=False)
     assert "nobody who may write approved" in apply(ci, "prod", code=4).out
     compared = job(ci, LOOK)("ci", "compare", "prod", "--json", code=0)
-    ran = apply(ci, "prod", *gated(ci, compared), code=0)
-    assert states(ran) == {"prod": "applied"}
+    reports = ci.folder / "reports"
+    gate = (*gated(ci, compared), "--report", str(reports / "infra-apply-prod"))
+    assert states(apply(ci, "prod", *gate, code=0)) == {"prod": "applied"}
+    published = job(ci, REPORT_RIGHTS)("ci", "comment", str(reports), "--environment", "prod", code=0)
+    assert "error" not in published.err
     assert "1 destroyed" in status_text(ci, number, "prod")
+    nothing = ("ci", "comment", str(ci.folder / "none"), "--environment", "prod", "--pending", "0")
+    job(ci, REPORT_RIGHTS)(*nothing, code=0)
     assert states(apply(ci, code=0)) == {"dev": "nothing", "prod": "nothing"}
 
 

@@ -140,7 +140,7 @@ def validate_results(
     `commit` is the one that the workflow runs for, empty where that is not known. UsageError for a file that
     is no landing.
     """
-    environments = {*project.environments, *project.order.all}
+    environments = {*project.environments, *project.environments_without_stacks}
     results: list[EnvironmentResult] = []
     notes: list[str] = []
     for path, artifact in find_artifacts(folders, PREFIX).items():
