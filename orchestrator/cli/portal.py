@@ -10,11 +10,12 @@ import click
 
 from orchestrator.cli.app import App
 from orchestrator.cli.options import Duration, JsonOptions, json_option, with_options
-from orchestrator.errors import UsageError
+from orchestrator.errors import InfraError, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.portal.build import PortalBuild
     from orchestrator.portal.folder import PortalFolder
+    from orchestrator.portal.source import PortalGate
 
 EPILOG = """\b
 Examples:
@@ -139,6 +140,20 @@ def _build(app: App, path: Path, since: float) -> tuple[PortalFolder, PortalBuil
     folder = PortalFolder.open(path)
     with no_garbage_collection():
         with open_dataset(app, days=days_of_history(window), project=project) as session:
-            source = read_source(session, project, app.environ, now, window)
+            source = read_source(session, project, app.environ, now, window, _read_gates(app))
             note_hidden(app, session)
         return folder, build_portal(source, folder)
+
+
+def _read_gates(app: App) -> tuple[PortalGate, ...] | str:
+    """The runs that wait for a reviewer on GitHub; why they are not known where that cannot be read."""
+    from orchestrator.forge.factory import open_forge
+    from orchestrator.portal.source import PortalGate
+
+    if not app.environ.get("GITHUB_TOKEN"):
+        return "there is no GITHUB_TOKEN."
+    try:
+        with open_forge(app.environ) as forge:
+            return tuple(PortalGate(run.title, run.url, run.since) for run in forge.waiting_runs())
+    except InfraError as error:
+        return error.message

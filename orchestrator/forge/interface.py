@@ -19,6 +19,7 @@ from orchestrator.forge.model import (
     Review,
     RunReview,
     StatusState,
+    WaitingRun,
 )
 from orchestrator.forge.settings import ForgeEnvironment
 from orchestrator.forge.words import ForgeWords
@@ -115,6 +116,9 @@ class Forge(Protocol):
 
     def set_deployment(self, id_: int, state: DeploymentState, text: str = "", url: str = "") -> None:
         """Sets the state of a deployment."""
+
+    def waiting_runs(self) -> list[WaitingRun]:
+        """The newest 100 runs of workflows that wait for the reviewers of an environment."""
 
     # Issues
 

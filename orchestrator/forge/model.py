@@ -128,6 +128,15 @@ class NewCheck:
 
 
 @dataclass(frozen=True)
+class WaitingRun:
+    """A run of a workflow that waits for the reviewers of an environment; `since` is RFC 3339."""
+
+    title: str
+    url: str
+    since: str
+
+
+@dataclass(frozen=True)
 class Issue:
     """An issue; `state_reason` is `completed`, `not_planned`, `reopened` or empty."""
 

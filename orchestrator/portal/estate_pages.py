@@ -18,7 +18,7 @@ from orchestrator.portal.rows import (
     PortalStack,
     PortalState,
 )
-from orchestrator.portal.source import PortalEnvironment, PortalSource
+from orchestrator.portal.source import PortalEnvironment, PortalGate, PortalSource
 from orchestrator.report.parity import StackParity
 from orchestrator.report.status import StackStatus
 
@@ -144,6 +144,7 @@ def now_page(source: PortalSource, axes: Mapping[str, StackAxes]) -> PortalPage:
             "groups": tuple(group for group in groups if group.concerns),
             "counts": counts,
             "environments": source.environments,
+            "gates_unknown": source.gates_unknown,
             "stacks": len(source.stacks),
             "built": f"{source.now:%Y-%m-%dT%H:%M:%SZ}",
         },
@@ -180,6 +181,7 @@ def _concerns(
     )
     failed = [concern for concern in of("run") if concern.value.word != "unfinished"]
     yield "Failed or changed by hand", "The last run of these stacks did not end well.", failed
+    yield "Waiting runs", "Runs of workflows that wait for a reviewer.", _waiting(source.gates)
     yield "Gates", "Environments that trunk has not passed yet.", _gates(source.environments)
     yield (
         "Blocked",
@@ -219,6 +221,15 @@ def _unreadable(stacks: Iterable[PortalStack], axes: Mapping[str, StackAxes]) ->
         if stack.problem:
             link = PageLink(stack.id, stack_path(stack.id))
             yield Concern(link, stack.environment, axes[stack.id].applied)
+
+
+def _waiting(gates: Iterable[PortalGate]) -> list[Concern]:
+    return [
+        Concern(
+            PageLink(gate.title), "", AxisValue("run", "warn", "waiting", f"since {gate.since}"), gate.url
+        )
+        for gate in gates
+    ]
 
 
 def _gates(environments: Iterable[PortalEnvironment]) -> list[Concern]:

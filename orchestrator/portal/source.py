@@ -66,10 +66,20 @@ class PortalEnvironment:
 
 
 @dataclass(frozen=True)
+class PortalGate:
+    """A run that waits for a person where the code is reviewed; `since` is RFC 3339."""
+
+    title: str
+    url: str
+    since: str
+
+
+@dataclass(frozen=True)
 class PortalSource:
     """Everything that the pages are made of. Lists are in the order of their statements.
 
     `now` is when it was read; figures are about the `window` before. `stale_after` is in seconds.
+    `gates_unknown` says why `gates` could not be read.
     """
 
     name: str
@@ -91,6 +101,8 @@ class PortalSource:
     commits: tuple[PortalCommit, ...] = ()
     parity: tuple[StackParity, ...] = ()
     histories: tuple[History, ...] = ()
+    gates: tuple[PortalGate, ...] = ()
+    gates_unknown: str = ""
 
     @functools.cached_property
     def environment_of(self) -> Mapping[str, PortalEnvironment]:
@@ -117,9 +129,17 @@ _READINGS = "SELECT environment, layer, problem FROM reading WHERE problem <> ''
 
 
 def read_source(
-    session: DatasetSession, project: Project, environ: Mapping[str, str], now: datetime, window: timedelta
+    session: DatasetSession,
+    project: Project,
+    environ: Mapping[str, str],
+    now: datetime,
+    window: timedelta,
+    gates: tuple[PortalGate, ...] | str,
 ) -> PortalSource:
-    """Reads everything, after the dataset is brought up to date. What cannot be read is noted as hidden."""
+    """Reads everything, after the dataset is brought up to date. What cannot be read is noted as hidden.
+
+    `gates` is a text where they are not known.
+    """
     rows_of = [
         *(
             _STACKS,
@@ -175,6 +195,8 @@ def read_source(
         commits=_rows(PortalCommit, results[_COMMITS].rows),
         parity=tuple(_compare(project, hidden, statuses, unknown, states, addresses)),
         histories=tuple(read_histories(results)),
+        gates=() if isinstance(gates, str) else gates,
+        gates_unknown=gates if isinstance(gates, str) else "",
     )
     return mask_source(source, Masker(project.config.masking))
 
@@ -228,6 +250,8 @@ def mask_source(source: PortalSource, masker: Masker) -> PortalSource:
         plans=clean(source.plans, "problem"),
         states=clean(source.states, "problem"),
         commits=clean(source.commits, "subject", "author"),
+        gates=tuple(replace(gate, title=masked(gate.title)) for gate in source.gates),
+        gates_unknown=masked(source.gates_unknown),
     )
 
 

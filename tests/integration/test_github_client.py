@@ -19,6 +19,7 @@ from orchestrator.forge.github.client import GitHub as Client
 from orchestrator.forge.interface import Forge
 from orchestrator.forge.model import Annotation, NewCheck
 from orchestrator.forge.retry_policy import RetryPolicy
+from orchestrator.sandbox.github import runs
 from tests.support.github import BOT, ServedGitHub
 
 ALL = {
@@ -626,3 +627,19 @@ def test_who_cannot_be_assigned_is_left_out(clock: RetryClock) -> None:
         "assignees/gone",
         "issues",
     ]
+
+
+def test_a_run_that_waits_for_a_reviewer_is_listed(github: ServedGitHub, connect: Connect) -> None:
+    client = connect(actions="read")
+    github.environment("prod-approval", reviewers=["bert"])
+    with github.locked_repository as repository:
+        commit = repository.git.heads()["main"]
+        run = runs.start_run(repository, "infra-apply.yml", "push", "main", commit, "ada")
+        runs.start_job(repository, run.id, "gate", environment="prod-approval")
+        url = f"/actions/runs/{run.id}"
+    (waiting,) = client.waiting_runs()
+    assert waiting.url.endswith(url)
+    assert waiting.title
+    with github.locked_repository as repository:
+        runs.review_run(repository, run.id, "prod-approval", "bert")
+    assert client.waiting_runs() == []

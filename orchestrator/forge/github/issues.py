@@ -20,6 +20,19 @@ WRITE = "issues: write"
 class Issues(Calls):
     """Issues of a repository, and its workflows."""
 
+    def waiting_runs(self) -> list[model.WaitingRun]:
+        """The newest 100 runs of workflows that wait for the reviewers of an environment."""
+        parameters = {"status": "waiting", "per_page": 100}
+        answer = self._get("list the runs that wait", "actions: read", "/actions/runs", parameters)
+        return [
+            model.WaitingRun(
+                str(run.get("display_title") or run.get("name") or ""),
+                str(run.get("html_url") or ""),
+                str(run.get("run_started_at") or run.get("created_at") or ""),
+            )
+            for run in answer["workflow_runs"]
+        ]
+
     def issues(self, labels: Sequence[str] = (), state: str = "open") -> list[model.Issue]:
         """Issues (not pull requests) with all of these labels, oldest first."""
         pages = self._repo.get_issues(

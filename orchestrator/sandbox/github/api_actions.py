@@ -58,7 +58,7 @@ def list_runs(call: RepositoryCall) -> ApiResponse:
         if query.get("branch", run.branch) == run.branch
         and query.get("event", run.event) == run.event
         and query.get("head_sha", run.commit) == run.commit
-        and query.get("status", run.status) in (run.status, run.conclusion)
+        and query.get("status", run.visible_status) in (run.visible_status, run.conclusion)
     ]
     return call.page([call.commits.run(run) for run in runs], "workflow_runs")
 

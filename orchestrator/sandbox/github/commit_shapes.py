@@ -222,7 +222,7 @@ class CommitShapes:
             "run_number": 1,
             "run_attempt": run.attempt,
             "event": run.event,
-            "status": run.status,
+            "status": run.visible_status,
             "conclusion": run.conclusion or None,
             "workflow_id": workflow_id(run.workflow),
             "url": url,

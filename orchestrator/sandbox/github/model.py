@@ -286,6 +286,12 @@ class WorkflowRun:
     jobs: list[JobRecord] = field(default_factory=list)
     approvals: list[RunApproval] = field(default_factory=list)
 
+    @property
+    def visible_status(self) -> str:
+        """The status as GitHub's API has it: `waiting` while a job waits for reviewers."""
+        is_waiting = self.status != "completed" and any(job.status == "waiting" for job in self.jobs)
+        return "waiting" if is_waiting else self.status
+
 
 @dataclass
 class Activity:

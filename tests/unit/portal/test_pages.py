@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from orchestrator.insight.metrics import History, StackDeployment
+from orchestrator.portal.axes import axes_of_all
+from orchestrator.portal.estate_pages import ConcernGroup, now_page
 from orchestrator.portal.figure_pages import promotion_funnel
 from orchestrator.portal.history_pages import find_arrival
 from orchestrator.portal.plots import HEIGHT, WIDTH, make_bars, make_lines, nice_limit
+from orchestrator.portal.rendering import PageRenderer
 from orchestrator.portal.rows import PortalApproval, PortalCommit, PortalDeployment
-from orchestrator.portal.source import PortalEnvironment
+from orchestrator.portal.source import PortalEnvironment, PortalGate, PortalSource
 from tests.support.insight import NOW
-from tests.support.portal import make_stack
+from tests.support.portal import make_source, make_stack
 
 PROD = PortalEnvironment("prod", protected=True)
 COMMIT = PortalCommit("a" * 40, 5, "Grow (#12)", "Ada", "2026-11-30T10:00:00Z", 12)
@@ -99,3 +103,21 @@ def test_plots_stay_in_their_picture() -> None:
     # A gap is no zero.
     assert [line.points.count(",") for line in lines.lines] == [1, 2]
     assert lines.values[1] == (None,)
+
+
+def test_waiting_runs_are_on_now_and_it_is_named_where_they_are_unknown() -> None:
+    gate = PortalGate("Apply #12", "https://github.com/a/b/actions/runs/7", "2026-11-30T11:00:00Z")
+    source = replace(make_source(3, 0), gates=(gate,))
+    page = now_page(source, axes_of_all(source))
+    (group,) = [
+        group
+        for group in cast(tuple[ConcernGroup, ...], page.model["groups"])
+        if group.title == "Waiting runs"
+    ]
+    (concern,) = group.concerns
+    assert (concern.subject.text, concern.advice) == (gate.title, gate.url)
+    unknown = PageRenderer("x").render(
+        now_page(PortalSource("x", NOW, timedelta(days=30), 1.0, gates_unknown="no token."), {})
+    )
+    assert "Nothing that is visible needs a person" in unknown
+    assert "are not visible: no token." in unknown

@@ -108,7 +108,7 @@ def test_a_portal_is_published_only_where_it_is_private(host: PortalHost, check:
     assert portal_host(text) == host
     (job,) = read_yaml(text)["jobs"].values()
     assert job["if"] == "github.ref == 'refs/heads/main'"
-    assert job["permissions"] == {"contents": "read", "id-token": "write"} | (
+    assert job["permissions"] == {"contents": "read", "actions": "read", "id-token": "write"} | (
         {"pages": "write"} if host == "pages" else {}
     )
     runs = [step.get("run", step.get("uses", "")) for step in job["steps"]]
