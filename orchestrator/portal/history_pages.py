@@ -24,6 +24,8 @@ OfPullRequest = TypeVar("OfPullRequest", PortalApproval, PortalDeployment)
 # Runs and pull requests that have a page and stand in the list, the newest first.
 MOST_RUNS = 1_000
 MOST_PULL_REQUESTS = 500
+# Runs that the page of a pull request names.
+MOST_LINKS = 100
 # Stacks of a run, and resources, that its page lists.
 MOST_STACKS = 500
 MOST_CHANGES = 500
@@ -172,7 +174,10 @@ def pull_request_pages(
             {
                 "pull_request": item,
                 "commit": commits.get(item.number),
-                "runs": tuple(PageLink(run, run_path(run) if run in linked_runs else "") for run in runs),
+                "runs": tuple(
+                    PageLink(run, run_path(run) if run in linked_runs else "") for run in runs[:MOST_LINKS]
+                ),
+                "left_out": max(0, len(runs) - MOST_LINKS),
                 "deployments": tuple(
                     StackOfRun(row, stack_path(row.stack) if row.stack in known else "")
                     for row in rows[:MOST_STACKS]
