@@ -73,7 +73,7 @@ def command(app: App, options: LockOptions) -> int:
     with run_session(app) as session:
         every = {stack.id for stack in locking.find_roots(session.context.project).values()}
         named = [stack for stack in options.stacks if stack not in every]
-        chosen = (set(options.stacks) & every) | set(session.context.select(named) if named else ())
+        chosen = (set(options.stacks) & every) | set(session.context.select(named, app.cwd) if named else ())
         done = locking.write_lock_files(
             session,
             chosen if options.stacks else every,

@@ -50,7 +50,7 @@ def command(app: App, options: OutputOptions) -> int:
     from orchestrator.engine.state_queries import outputs_of, shown_outputs
 
     session = read_only_session(app, app.project())
-    outputs = outputs_of(session, session.context.select_one(options.stack))
+    outputs = outputs_of(session, session.context.select_one(options.stack, app.cwd))
     if options.raw and options.as_json:
         raise UsageError("--raw and --json exclude each other.", advice="Leave one out.")
     if options.raw and not options.name:

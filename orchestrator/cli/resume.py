@@ -74,7 +74,7 @@ def command(app: App, options: ResumeOptions) -> int:
     from orchestrator.terraform.client import PlanOptions
 
     with run_session(app) as session:
-        unfinished_stacks = unfinished(session, options.names)
+        unfinished_stacks = unfinished(session, options.names, app.cwd)
         if not unfinished_stacks and not app.json:
             app.write("Nothing is unfinished.")
             return 0

@@ -85,7 +85,7 @@ def command(app: App, options: RunOptions) -> int:
             "Say which Terraform command to run.", advice=f"For example: infra run {options.stack} -- show"
         )
     with run_session(app) as session:
-        target = session.context.select_one(options.stack)
+        target = session.context.select_one(options.stack, app.cwd)
 
         def consent() -> None:
             question = f"Run `terraform {' '.join(arguments[:2])}` on {target.id}?"

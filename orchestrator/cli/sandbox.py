@@ -292,7 +292,7 @@ def record(app: App, options: SandboxRecordOptions) -> int:
     folder = folder_of(app, options.directory)
     with run_session(app) as session:
         chosen = (
-            session.context.select(options.stacks)
+            session.context.select(options.stacks, app.cwd)
             if options.stacks
             else tuple(session.context.project.stacks)
         )

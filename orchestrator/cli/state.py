@@ -58,9 +58,10 @@ def list_(app: App, options: StateListOptions) -> int:
     from orchestrator.engine.state_queries import addresses_of
 
     session = read_only_session(app, app.project())
-    addresses = addresses_of(session, session.context.select_one(options.stack), options.addresses)
+    stack = session.context.select_one(options.stack, app.cwd)
+    addresses = addresses_of(session, stack, options.addresses)
     if options.as_json:
-        return app.emit("state list", stack=options.stack, addresses=addresses)
+        return app.emit("state list", stack=stack.id, addresses=addresses)
     for address in addresses:
         app.write(address)
     return 0
@@ -84,7 +85,7 @@ def show(app: App, options: StateShowOptions) -> int:
     from orchestrator.engine.state_queries import resource_of
 
     session = read_only_session(app, app.project())
-    app.write(resource_of(session, session.context.select_one(options.stack), options.address))
+    app.write(resource_of(session, session.context.select_one(options.stack, app.cwd), options.address))
     return 0
 
 
@@ -104,7 +105,8 @@ def pull(app: App, options: StatePullOptions) -> int:
     from orchestrator.engine.state_queries import state_of
 
     session = read_only_session(app, app.project())
-    app.data(state_of(session, session.context.select_one(options.stack)).decode("utf-8", "surrogateescape"))
+    stack = session.context.select_one(options.stack, app.cwd)
+    app.data(state_of(session, stack).decode("utf-8", "surrogateescape"))
     return 0
 
 
@@ -177,7 +179,7 @@ def restore(app: App, options: StateRestoreOptions) -> int:
     from orchestrator.engine.state_versions import restore as put_back
 
     with run_session(app) as session:
-        stack = session.context.select_one(options.stack)
+        stack = session.context.select_one(options.stack, app.cwd)
         refuse_outside_ci(session.context, [stack.id], instead=f"`infra state restore {stack.id}`.")
         restoration = find_restore(session.memory, stack, options.version)
         id = restoration.stack.id
@@ -240,7 +242,7 @@ def move(app: App, options: StateMoveOptions) -> int:
     from orchestrator.engine.state_changes import find_copy, find_renamed, move_state_by_hand
 
     with run_session(app) as session:
-        stack = session.context.select_one(options.stack)
+        stack = session.context.select_one(options.stack, app.cwd)
         refuse_outside_ci(session.context, [stack.id], instead=f"`infra state move {stack.id}`.")
         if options.source is None:
             move = find_renamed(session.memory, stack)
@@ -288,7 +290,7 @@ def accept(app: App, options: StateAcceptOptions) -> int:
     if options.lineage is None and options.serial is None:
         raise UsageError("Say which state is accepted.", advice="`--lineage ID`, or `--serial N`.")
     with run_session(app) as session:
-        stack = session.context.select_one(options.stack)
+        stack = session.context.select_one(options.stack, app.cwd)
         refuse_outside_ci(session.context, [stack.id], instead=f"`infra state accept {stack.id}`.")
         require_state(session.memory.states, stack, lineage=options.lineage, serial=options.serial)
         question = f"Accept the state at {stack.state} as that of {stack.id}?"
@@ -331,7 +333,7 @@ def forget(app: App, options: StateForgetOptions) -> int:
     from orchestrator.engine.state_changes import forget_stack, require_no_state
 
     with run_session(app) as session:
-        stack = session.context.select_one(options.stack)
+        stack = session.context.select_one(options.stack, app.cwd)
         refuse_outside_ci(session.context, [stack.id], instead=f"`infra state forget {stack.id}`.")
         require_no_state(session.memory.states, stack)
         question = f"Forget {stack.id}? Its next apply creates everything again."

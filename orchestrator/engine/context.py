@@ -10,14 +10,13 @@ from pathlib import Path
 
 from orchestrator.engine.folders import Folders
 from orchestrator.engine.ports import Progress
-from orchestrator.errors import UsageError
 from orchestrator.masking import NO_SECRETS, Masker, SecretSet
 from orchestrator.process import Supervisor
 from orchestrator.report.model import RunFailure, RunInfo, RunReport, StackReport
 from orchestrator.repository import graph
 from orchestrator.repository.advice import advice_for
 from orchestrator.repository.model import Project, Stack
-from orchestrator.repository.selection import select
+from orchestrator.repository.selection import select, select_one
 
 
 @dataclass(frozen=True)
@@ -56,17 +55,15 @@ class RunContext:
         finally:
             self.trace_step(stack, name, time.monotonic() - started, error)
 
-    def select(self, names: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:
-        """The stacks that names on the command line mean; UsageError for one that means nothing."""
+    def select(self, names: Sequence[str], cwd: Path) -> tuple[str, ...]:
+        """The stacks that names, typed in the folder `cwd`, mean; UsageError for one that means nothing."""
         return select(self.project, names, cwd)
 
-    def select_one(self, name: str) -> Stack:
-        """The one stack that a name means; UsageError when it means several."""
-        ids = self.select([name])
-        if len(ids) != 1:
-            raise UsageError(f"{name} means {len(ids)} stacks.", advice=f"Name one: {', '.join(ids[:5])}.")
-        self.project.require(ids)
-        return self.project.stacks[ids[0]]
+    def select_one(self, name: str, cwd: Path) -> Stack:
+        """The one stack that a name, typed in the folder `cwd`, means; UsageError when it means several."""
+        id_ = select_one(self.project, name, cwd)
+        self.project.require([id_])
+        return self.project.stacks[id_]
 
     def workers_in(self, environment: str) -> int:
         """How many stacks of an environment run at once: as requested, as configured, else one per core."""

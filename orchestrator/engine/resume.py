@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from orchestrator.engine.apply_plan import ResumedApply, execute_apply
 from orchestrator.engine.claims import Claim
@@ -57,7 +58,7 @@ from orchestrator.terraform.client import Workdir
 _RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]+", re.ASCII)
 
 
-def unfinished(session: Session, names: Sequence[str]) -> list[UnfinishedStack]:
+def unfinished(session: Session, names: Sequence[str], cwd: Path) -> list[UnfinishedStack]:
     """What is unfinished among the stacks, or of the runs, that are named; with no name, everything."""
     context = session.context
     entries = entries_of(session.memory, context.project.stacks)
@@ -70,7 +71,7 @@ def unfinished(session: Session, names: Sequence[str]) -> list[UnfinishedStack]:
                 advice="`infra status` names what is unfinished, `infra history` lists the runs.",
             )
     rest = [name for name in names if name not in wanted_runs]
-    stacks = set(context.select(rest)) if rest else set()
+    stacks = set(context.select(rest, cwd)) if rest else set()
     selected = []
     for id_ in context.in_order(entries):
         entry = entries[id_]

@@ -53,7 +53,10 @@ def select_one(project: Project, name: str, cwd: Path | None = None) -> str:
 
 
 def _select_by_name(project: Project, name: str, cwd: Path | None) -> list[str]:
-    clean = name.rstrip("/")
+    if not name.strip():
+        # A variable that the shell does not have; it must not mean the folder.
+        raise UsageError("The name of a stack is empty.", advice="`infra list` shows what there is.")
+    clean = name.rstrip("/") or name
     if clean in project.environments:
         return [stack.id for stack in project.of(clean)]
     if clean in project.stacks:
@@ -83,7 +86,9 @@ def _in_folder(project: Project, name: str, cwd: Path | None) -> list[str]:
             )
         elif name.startswith((".", "/")):
             raise UsageError(f"{name} is outside the project.", advice="Name stacks as `infra list` does.")
-    if not folder or folder == ".":
+    if folder == ".":
+        return list(project.stacks)
+    if not folder:
         return []
     return [stack.id for stack in project.stacks.values() if _is_in(stack.path, folder)]
 

@@ -180,6 +180,8 @@ def test_affected_from_another_base(infra: Infra, repo: Repo) -> None:
         (["graph", "prod/netwrok"], "Did you mean prod/network?"),
         (["list", "*/none"], "No stack fits"),
         (["list", "../elsewhere"], "outside the project"),
+        (["list", ""], "is empty"),
+        (["list", "/"], "outside the project"),
         (["affected", "dev"], "unexpected extra argument"),
         (["graph", "--format", "svg"], "svg"),
     ],
@@ -200,6 +202,31 @@ def test_a_folder_names_its_stacks(repo: Repo, infra: Infra) -> None:
     assert ids(inside("list", "network", "--json")) == ["prod/network"]
     assert ids(inside("list", ".", "--json")) == ["prod/job", "prod/network", "prod/service"]
     assert ids(inside("list", "dev/network", "--json")) == ["dev/network"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "plan .",
+        "status .",
+        "resume .",
+        "output .",
+        "unlock .",
+        "run . -- version",
+        "state list .",
+        "state show . terraform_data.x",
+        "state pull .",
+        "state history .",
+    ],
+)
+def test_each_command_takes_the_folder_that_it_runs_in(repo: Repo, argv: str) -> None:
+    ran = Infra(repo.root / "infra/envs/prod/network", {})(*argv.split())
+    assert "There is no environment or stack" not in ran.err
+    assert "Usage" not in ran.err
+
+
+def test_a_dot_at_the_root_means_every_stack(repo: Repo, infra: Infra) -> None:
+    assert infra("list", ".", "--json").document == infra("list", "--json").document
 
 
 def test_an_empty_repository_reports_the_next_step(make_repo: MakeRepo) -> None:

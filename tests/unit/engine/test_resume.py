@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -58,14 +59,14 @@ def _recorder(session: Session) -> LedgerRecorder:
 
 def test_a_run_that_is_heard_of_is_left_alone(make_repo: MakeRepo) -> None:
     session = _session(make_repo, "dev/net")
-    report = resume(session, _recorder(session), unfinished(session, ()), NOBODY, inspect_nothing)
+    report = resume(session, _recorder(session), unfinished(session, (), Path()), NOBODY, inspect_nothing)
     (stack,) = report.stacks
     assert (stack.result, "is not interrupted" in stack.reason) == ("locked", True)
 
 
 def test_what_somebody_chose_is_about_one_stack(make_repo: MakeRepo) -> None:
     session = _session(make_repo, "dev/net", "dev/app")
-    stacks = unfinished(session, ())
+    stacks = unfinished(session, (), Path())
     choices = ResumeChoices(forget=("google_pubsub_topic.a",))
     with pytest.raises(UsageError, match="are about one unfinished stack"):
         resume(session, _recorder(session), stacks, NOBODY, inspect_nothing, choices)
