@@ -62,7 +62,8 @@ class Completed:
 
     `ended` says why: by itself, by our deadline, or by an interrupt that we forwarded. `phase` is the marker
     of the phase deadline that was passed, if it was one. `peak_memory` is that of the largest of its
-    processes in KiB, children included that it waited for; 0 where the system does not tell.
+    processes in KiB, children included that it waited for; 0 where the system does not report it. It is never
+    less than the memory of infra when it started the child, since a process begins as a copy of its parent.
     """
 
     argv: tuple[str, ...]
