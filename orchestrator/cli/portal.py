@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from orchestrator.portal.folder import PortalFolder
     from orchestrator.portal.source import PortalGate
 
+# Seconds for which requests to GitHub are tried again.
+GATE_SECONDS = 5.0
+
 EPILOG = """\b
 Examples:
   infra portal build --out site        write the pages, or only those that have changed
@@ -148,12 +151,13 @@ def _build(app: App, path: Path, since: float) -> tuple[PortalFolder, PortalBuil
 def _read_gates(app: App) -> tuple[PortalGate, ...] | str:
     """The runs that wait for a reviewer on GitHub; why they are not known where that cannot be read."""
     from orchestrator.forge.factory import open_forge
+    from orchestrator.forge.retry_policy import RetryPolicy
     from orchestrator.portal.source import PortalGate
 
     if not app.environ.get("GITHUB_TOKEN"):
         return "there is no GITHUB_TOKEN."
     try:
-        with open_forge(app.environ) as forge:
+        with open_forge(app.environ, RetryPolicy(total=GATE_SECONDS)) as forge:
             return tuple(PortalGate(run.title, run.url, run.since) for run in forge.waiting_runs())
     except InfraError as error:
         return error.message
