@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.atomic_files import write_private
 from orchestrator.errors import SandboxError, UsageError
 from orchestrator.process import is_alive
 
@@ -123,11 +123,7 @@ def require(folder: Path) -> Info:
 
 def write(info: Info) -> None:
     """Write sandbox.json atomically, readable by its owner only."""
-    draft = info.folder / f".{NAME}.{os.getpid()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(info.document(), indent=2) + "\n")
-    draft.replace(info.folder / NAME)
+    write_private(info.folder / NAME, (json.dumps(info.document(), indent=2) + "\n").encode())
 
 
 def addresses(info: Info, account: str = OWNER) -> dict[str, str]:

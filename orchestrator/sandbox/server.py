@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,8 @@ class Server:
         self._cloud = Cloud(folder, read_locations(environ))
         self._github = GitHubServer(environ, folder=folder / "github", control_token=self._token)
         self._repository = ""
+        # Requests are answered in threads: what is written last must be the newest.
+        self._writing = threading.Lock()
         own: dict[str, Operation] = {"prepare": self._prepare, "prepare_repository": self._prepare_repository}
         operations = {**self._cloud.operations(), **own}
         self._control = ControlServer(self._token, operations)
@@ -82,21 +85,22 @@ class Server:
         return repository.git
 
     def _write(self) -> None:
-        attach.write(
-            attach.Info(
-                folder=self._folder,
-                pid=os.getpid(),
-                started=started_at(os.getpid()) or "",
-                control=self._control.port,
-                token=self._token,
-                gcs=self._cloud.gcs_port,
-                accounts=self._cloud.accounts,
-                reattach=self._cloud.reattach(self._sentinel.pid),
-                github=self._github.port,
-                github_token=self._github.owners_token(),
-                repository=self._repository,
+        with self._writing:
+            attach.write(
+                attach.Info(
+                    folder=self._folder,
+                    pid=os.getpid(),
+                    started=started_at(os.getpid()) or "",
+                    control=self._control.port,
+                    token=self._token,
+                    gcs=self._cloud.gcs_port,
+                    accounts=self._cloud.accounts,
+                    reattach=self._cloud.reattach(self._sentinel.pid),
+                    github=self._github.port,
+                    github_token=self._github.owners_token(),
+                    repository=self._repository,
+                )
             )
-        )
 
 
 class Signals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def test_what_is_written_is_read(info: attach.Info) -> None:
 
     assert attach.read(info.folder) == info
     assert attach.running(info.folder) == info
+
+
+def test_threads_of_a_server_write_it_at_once(info: attach.Info) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(attach.write, [info] * 400):
+            assert attach.read(info.folder) == info
+    assert [path.name for path in info.folder.iterdir()] == ["sandbox.json"]
 
 
 def test_only_its_owner_may_read_it(info: attach.Info) -> None:
