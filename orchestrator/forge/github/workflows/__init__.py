@@ -68,6 +68,17 @@ _AUTH_FILE = f"""\
           workload_identity_provider: {PROVIDER}
           service_account: ${{{{ steps.account.outputs.account }}}}
 """
+# How a step commits and pushes with its GITHUB_TOKEN.
+_GIT_PUSH_ENV = """\
+          GIT_AUTHOR_NAME: github-actions[bot]
+          GIT_AUTHOR_EMAIL: 41898282+github-actions[bot]@users.noreply.github.com
+          GIT_COMMITTER_NAME: github-actions[bot]
+          GIT_COMMITTER_EMAIL: 41898282+github-actions[bot]@users.noreply.github.com
+          # For a push; the token is in no file.
+          GIT_CONFIG_COUNT: "1"
+          GIT_CONFIG_KEY_0: credential.helper
+          GIT_CONFIG_VALUE_0: '!f() { echo username=x-access-token; echo "password=$GITHUB_TOKEN"; }; f'
+"""
 # What a job of several says besides: which part is its own.
 _SHARD = "          SHARD: ${{ matrix.shard }}\n"
 _PART = ' --shard "$SHARD"'
@@ -102,6 +113,7 @@ _BLOCKS = {
     "CHECKOUT_HEAD": _CHECKOUT_HEAD,
     "AUTH_TOKEN": _AUTH_TOKEN,
     "AUTH_FILE": _AUTH_FILE,
+    "GIT_PUSH_ENV": _GIT_PUSH_ENV,
 }
 
 
