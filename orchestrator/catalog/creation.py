@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.atomic_files import path_below, write_below
 from orchestrator.catalog.entries import CatalogEntry, template_folder
-from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file
+from orchestrator.catalog.record import RECORD_FILE, record_rendering
 from orchestrator.catalog.reference_modules import missing_modules
 from orchestrator.catalog.rendering import RenderRequest, read_questions, render_template
 from orchestrator.config.model import FileBackend
@@ -69,13 +69,8 @@ def render_stacks(project: Project, request: CreationRequest) -> dict[str, bytes
                 )
             )
             previous = {key: rendering.answers[key] for key in questions if key in rendering.answers}
-            record = TemplateRecord(
-                request.entry.name,
-                request.entry.source,
-                request.entry.version,
-                rendering.answers,
-                {path: hash_file(data) for path, data in rendering.files.items()},
-            )
+            entry = request.entry
+            record = record_rendering(entry.name, entry.source, entry.version, rendering)
             stack = {**rendering.files, RECORD_FILE: record.render()}
             files.update({posixpath.join(folder, path): data for path, data in stack.items()})
             files.update(missing_modules(project, folder, rendering.files))
@@ -140,19 +135,24 @@ def list_environments(project: Project) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*project.config.environments, *project.environments]))
 
 
+def require_environments(project: Project) -> tuple[str, ...]:
+    """All environments; ProjectError without one."""
+    environments = list_environments(project)
+    if not environments:
+        raise ProjectError(
+            "There is no environment to make a stack in.",
+            advice="List the environments in infra.yaml: `environments: {dev: {}, prod: {}}`.",
+        )
+    return environments
+
+
 def _select_environments(project: Project, names: Sequence[str]) -> tuple[str, ...]:
     known = list_environments(project)
     for name in names:
         if name not in known:
             advice = nearest(name, list(known)) or "`infra list` shows the environments."
             raise UsageError(f"There is no environment {name!r}.", advice=advice)
-    selected = tuple(name for name in known if not names or name in names)
-    if not selected:
-        raise ProjectError(
-            "There is no environment to make a stack in.",
-            advice="List the environments in infra.yaml: `environments: {dev: {}, prod: {}}`.",
-        )
-    return selected
+    return tuple(name for name in require_environments(project) if not names or name in names)
 
 
 def _stack_folder(project: Project, environment: str, name: str) -> str:

@@ -12,6 +12,7 @@ import yaml
 from orchestrator.atomic_files import write_below
 from orchestrator.errors import ProjectError, StateError, UsageError
 from orchestrator.forge.owners import Owners, is_team, read_owners
+from orchestrator.repository.loading import load
 from orchestrator.repository.model import Project, Stack
 
 ENTITIES_FILE = "catalog-info.yaml"
@@ -82,6 +83,14 @@ def is_written_by_us(root: Path) -> bool:
     """Whether the file is there, and not one that people wrote."""
     path = root / ENTITIES_FILE
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(HEADER)
+
+
+def renew_entities(root: Path) -> bool:
+    """Writes the file of a project whose stacks have changed, if infra wrote it; returns whether it did."""
+    if not is_written_by_us(root):
+        return False
+    write_entities(load(root))
+    return True
 
 
 def write_entities(project: Project) -> None:

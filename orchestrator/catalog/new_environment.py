@@ -7,13 +7,13 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.catalog.creation import list_environments
-from orchestrator.catalog.entries import find_entry, template_folder
-from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
-from orchestrator.catalog.rendering import RenderRequest, read_questions, render_template
+from orchestrator.catalog.entries import find_entry
+from orchestrator.catalog.record import RECORD_FILE, parse_record, record_rendering
+from orchestrator.catalog.update import render_record
 from orchestrator.config import FILE_NAME, load_text
 from orchestrator.errors import ProjectError, UsageError
 from orchestrator.repository.discovery import nearest
@@ -22,8 +22,8 @@ from orchestrator.repository.loading import read_tree
 from orchestrator.repository.model import Project
 from orchestrator.repository.tree import Tree
 from orchestrator.scaffold.environment_settings import add_environment
+from orchestrator.scaffold.module import NAME
 
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _VALUES = re.compile(r"(^|/)[^/]+\.tfvars(\.json)?$")
 _SCALAR = re.compile(r'"[^"\\$%]*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false')
 _JSON = ".json"
@@ -81,16 +81,18 @@ def render_environment(project: Project, request: EnvironmentRequest) -> NewEnvi
     """
     folder, target = _folders(project, request)
     paths = [path for path in project.tree.below(folder) if path not in project.tree.links]
-    contents = {path: _rename(project.tree.read(path), request) for path in paths}
     values = _Values(project, request, folder)
     files: dict[str, bytes] = {}
     for path in paths:
-        content = values.replace(path, contents[path]) if _VALUES.search(path) else contents[path]
+        content = project.tree.read(path)
         # Checksums of providers hold no name of an environment.
-        original = posixpath.basename(path) == _LOCK_FILE
+        if posixpath.basename(path) != _LOCK_FILE:
+            content = _rename(content, request)
+        if _VALUES.search(path):
+            content = values.replace(path, content)
         below = path.removeprefix(folder)
         new_path = f"{target}{_rename_file(below, request.source, request.name)}"
-        files[new_path] = project.tree.read(path) if original else content
+        files[new_path] = content
     values.require_used()
     for path in [path for path in paths if posixpath.basename(path) == RECORD_FILE]:
         below = posixpath.dirname(path)
@@ -332,20 +334,8 @@ def _copy_record(
         key: changed.get(key, request.name if key == "environment" else value)
         for key, value in record.answers.items()
     }
-    with template_folder(project, entry, record.version) as template:
-        questions = read_questions(template)
-        rendering = render_template(
-            RenderRequest(
-                entry.name,
-                template,
-                {key: value for key, value in answers.items() if key not in questions},
-                {key: value for key, value in answers.items() if key in questions},
-                {},
-                entry.is_trusted,
-            )
-        )
-    hashes = {name: hash_file(content) for name, content in rendering.files.items()}
-    return TemplateRecord(record.template, record.source, record.version, rendering.answers, hashes).render()
+    rendering = render_record(project, entry, replace(record, answers=answers), record.version, {})
+    return record_rendering(record.template, record.source, record.version, rendering).render()
 
 
 def _check_copy(

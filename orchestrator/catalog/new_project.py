@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from orchestrator.atomic_files import path_below, write_below
 from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
 from orchestrator.catalog.entities import write_entities
 from orchestrator.catalog.entries import find_entry, package_entry, template_folder
-from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file
+from orchestrator.catalog.record import RECORD_FILE, record_rendering
 from orchestrator.catalog.rendering import RenderRequest, render_template
 from orchestrator.errors import StateError, UsageError
 from orchestrator.forge.install_source import Source, UnknownSource
@@ -24,11 +23,11 @@ from orchestrator.repository.model import Project
 from orchestrator.repository.repository_facts import RepositoryFacts, read_facts
 from orchestrator.scaffold.bootstrap_code import UNWANTED, BootstrapNames, write_bootstrap
 from orchestrator.scaffold.init import InitRequest, complete_target, make_files, make_target
+from orchestrator.scaffold.module import NAME
 
 PROJECT_TEMPLATE = "project"
 # The stack that each environment begins with, and its template.
 FIRST_STACK = "network"
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _GIT_FOLDER = ".git"
 
 
@@ -153,8 +152,9 @@ def _fill(request: ProjectRequest, draft: Path) -> Iterator[str]:
         repository=repository_name,
     )
     write_bootstrap(project, request.reference, names)
-    yield from _write_workflows(request, repository, load(draft), facts)
-    write_entities(load(draft))
+    project = load(draft)
+    yield from _write_workflows(request, repository, project, facts)
+    write_entities(project)
     yield "Fill in the lines of infra/bootstrap/terraform.tfvars that are comments; then `infra bootstrap`."
 
 
@@ -166,8 +166,7 @@ def _write_template(request: ProjectRequest, draft: Path, data: Mapping[str, str
                 entry.name, template, {"name": request.name}, data, _defaults(request), asks=request.asks
             )
         )
-    hashes = {path: hash_file(content) for path, content in rendering.files.items()}
-    record = TemplateRecord(entry.name, entry.source, entry.version, rendering.answers, hashes)
+    record = record_rendering(entry.name, entry.source, entry.version, rendering)
     write_files(draft, {**rendering.files, RECORD_FILE: record.render()})
     return rendering.answers
 

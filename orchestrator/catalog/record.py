@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.catalog.rendering import Rendering
 from orchestrator.errors import ProjectError
 
 RECORD_FILE = ".infra-template.yaml"
@@ -41,6 +42,12 @@ class TemplateRecord:
         }
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
         return f"{_HEADER}{text}".encode()
+
+
+def record_rendering(template: str, source: str, version: str, rendering: Rendering) -> TemplateRecord:
+    """The record of what was rendered from a template."""
+    hashes = {path: hash_file(data) for path, data in rendering.files.items()}
+    return TemplateRecord(template, source, version, rendering.answers, hashes)
 
 
 def parse_record(data: bytes, path: str) -> TemplateRecord:

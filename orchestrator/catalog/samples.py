@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from orchestrator.atomic_files import write_below
-from orchestrator.catalog.creation import CreationRequest, list_environments, render_stacks
+from orchestrator.catalog.creation import CreationRequest, render_stacks, require_environments
 from orchestrator.catalog.entries import CatalogEntry, template_folder
 from orchestrator.catalog.rendering import SAMPLE_FILE
 from orchestrator.errors import ProjectError, UsageError
@@ -87,13 +87,7 @@ class CheckedSample:
 
 def select_environment(project: Project) -> str:
     """The environment that samples are made in: the first one."""
-    environments = list_environments(project)
-    if not environments:
-        raise ProjectError(
-            "There is no environment to make a stack in.",
-            advice="List the environments in infra.yaml: `environments: {dev: {}, prod: {}}`.",
-        )
-    return environments[0]
+    return require_environments(project)[0]
 
 
 def list_samples(project: Project, entry: CatalogEntry) -> list[Sample]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.atomic_files import path_below, write_below
 from orchestrator.catalog.entries import CatalogEntry, find_entry, template_folder
-from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, hash_file, parse_record
+from orchestrator.catalog.record import RECORD_FILE, TemplateRecord, parse_record, record_rendering
 from orchestrator.catalog.rendering import Rendering, RenderRequest, read_questions, render_template
 from orchestrator.errors import ProjectError
 from orchestrator.report.escape import code
@@ -62,13 +62,13 @@ def plan_updates(
                 file=path,
                 advice="Correct `source` in the record if it is the same template.",
             )
-        base = _render(project, entry, record, record.version, {})
-        newest = _render(project, entry, record, entry.version, data, asks=asks)
+        base = render_record(project, entry, record, record.version, {})
+        newest = render_record(project, entry, record, entry.version, data, asks=asks)
         if dict(base.files) != dict(newest.files) or data:
             yield _merge_folder(project, folder, record, entry, base, newest, merge)
 
 
-def _render(
+def render_record(
     project: Project,
     entry: CatalogEntry,
     record: TemplateRecord,
@@ -77,6 +77,7 @@ def _render(
     *,
     asks: bool = False,
 ) -> Rendering:
+    """What a version of the recorded template makes of the recorded answers; `data` replaces some of them."""
     with template_folder(project, entry, version) as template:
         questions = read_questions(template)
         context = {key: value for key, value in record.answers.items() if key not in questions}
@@ -114,8 +115,7 @@ def _merge_folder(
             files[path] = merged
             if has_conflicts:
                 conflicts.append((path, "changed here and in the template: conflict markers"))
-    hashes = {name: hash_file(content) for name, content in newest.files.items()}
-    renewed = TemplateRecord(entry.name, entry.source, entry.version, newest.answers, hashes)
+    renewed = record_rendering(entry.name, entry.source, entry.version, newest)
     files[posixpath.join(folder, RECORD_FILE)] = renewed.render()
     return FolderUpdate(folder, entry.name, record.version, entry.version, files, tuple(conflicts))
 

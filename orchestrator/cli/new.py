@@ -193,9 +193,8 @@ def environment(app: App, options: NewEnvironmentOptions) -> int:
     differs between environments is asked; elsewhere --data gives it. Changes no existing file but infra.yaml.
     """
     from orchestrator.catalog.creation import write_files
-    from orchestrator.catalog.entities import is_written_by_us, write_entities
+    from orchestrator.catalog.entities import renew_entities
     from orchestrator.catalog.new_environment import EnvironmentRequest, render_environment
-    from orchestrator.repository.loading import load
 
     project = app.project()
     created = render_environment(
@@ -210,8 +209,7 @@ def environment(app: App, options: NewEnvironmentOptions) -> int:
     )
     if not options.dry_run:
         write_files(project.root, created.files, created.links)
-        if is_written_by_us(project.root):
-            write_entities(load(project.root))
+        renew_entities(project.root)
     if options.as_json:
         return app.emit(
             "new environment",
@@ -393,12 +391,11 @@ def _advise_kind(entry: CatalogEntry, name: str) -> str:
 
 def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
     from orchestrator.catalog.creation import CreationRequest, render_stacks, write_files
-    from orchestrator.catalog.entities import ENTITIES_FILE, is_written_by_us, write_entities
+    from orchestrator.catalog.entities import ENTITIES_FILE, renew_entities
     from orchestrator.catalog.entries import find_entry
     from orchestrator.catalog.samples import read_answers
     from orchestrator.cli.support.file_proposals import FilesProposal, propose_files
     from orchestrator.report.escape import code
-    from orchestrator.repository.loading import load
 
     project = app.project(needs_stacks=False)
     entry = find_entry(project, options.template or kind)
@@ -414,10 +411,7 @@ def _create(app: App, kind: TemplateKind, options: NewStackOptions) -> int:
 
     def write() -> list[str]:
         write_files(project.root, files)
-        if not is_written_by_us(project.root):
-            return sorted(files)
-        write_entities(load(project.root))
-        return sorted([*files, ENTITIES_FILE])
+        return sorted([*files, *([ENTITIES_FILE] if renew_entities(project.root) else [])])
 
     url = None
     if options.pull_request and not options.dry_run:
